@@ -1,0 +1,73 @@
+package dev.litefleet.replica.objects;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// The bytes of an object to be written. Frozen: whoever made it changes neither the array nor the
+/// file any more, because an attempt with unknown outcome is repeated with the same bytes.
+public final class ObjectBody {
+    private final byte @Nullable [] bytes;
+    private final @Nullable Path file;
+    private final long length;
+    private final @Nullable Instant timestamp;
+
+    private ObjectBody(
+            byte @Nullable [] bytes,
+            @Nullable Path file,
+            long length,
+            @Nullable Instant timestamp) {
+        this.bytes = bytes;
+        this.file = file;
+        this.length = length;
+        this.timestamp = timestamp;
+    }
+
+    /// @param bytes not copied
+    public static ObjectBody of(byte[] bytes) {
+        return new ObjectBody(bytes, null, bytes.length, null);
+    }
+
+    /// A body on disk, for what is too large for memory.
+    public static ObjectBody ofFile(Path file) throws IOException {
+        return new ObjectBody(null, file, Files.size(file), null);
+    }
+
+    /// The same bytes, to be stored with a time of their own: Litestream's `timestamp` metadata on
+    /// S3, the modification time of the file in a directory. Nothing of ours reads it back.
+    public ObjectBody withTimestamp(Instant time) {
+        return new ObjectBody(bytes, file, length, time);
+    }
+
+    /// In bytes.
+    public long length() {
+        return length;
+    }
+
+    public Optional<Instant> timestamp() {
+        return Optional.ofNullable(timestamp);
+    }
+
+    /// The bytes from the start; each call gives a stream of its own.
+    public InputStream open() throws IOException {
+        return bytes != null ? new ByteArrayInputStream(bytes) : Files.newInputStream(path());
+    }
+
+    /// The bytes if they are in memory; the array is the body's own.
+    Optional<byte[]> inMemory() {
+        return Optional.ofNullable(bytes);
+    }
+
+    /// The file that holds the bytes if they are not in memory.
+    Path path() {
+        if (file == null) {
+            throw new IllegalStateException("this body is in memory");
+        }
+        return file;
+    }
+}

@@ -1,0 +1,575 @@
+package dev.litefleet.replica.objects;
+
+import dev.litefleet.replica.objects.PutResult.Created;
+import dev.litefleet.replica.objects.PutResult.Occupied;
+import dev.litefleet.replica.objects.StoreException.Denied;
+import dev.litefleet.replica.objects.StoreException.Misconfigured;
+import dev.litefleet.replica.objects.StoreException.Unavailable;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.awscore.exception.AwsErrorDetails;
+import software.amazon.awssdk.awscore.exception.AwsServiceException;
+import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
+import software.amazon.awssdk.core.checksums.RequestChecksumCalculation;
+import software.amazon.awssdk.core.checksums.ResponseChecksumValidation;
+import software.amazon.awssdk.core.exception.SdkClientException;
+import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.core.sync.ResponseTransformer;
+import software.amazon.awssdk.http.AbortableInputStream;
+import software.amazon.awssdk.http.ContentStreamProvider;
+import software.amazon.awssdk.http.apache5.Apache5HttpClient;
+import software.amazon.awssdk.http.apache5.ProxyConfiguration;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.S3Configuration;
+import software.amazon.awssdk.services.s3.model.CommonPrefix;
+import software.amazon.awssdk.services.s3.model.GetObjectRequest;
+import software.amazon.awssdk.services.s3.model.GetObjectResponse;
+import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.ListObjectsV2Request;
+import software.amazon.awssdk.services.s3.model.ListObjectsV2Response;
+import software.amazon.awssdk.services.s3.model.PutObjectRequest;
+import software.amazon.awssdk.services.s3.model.PutObjectResponse;
+import software.amazon.awssdk.services.s3.model.S3Object;
+
+/// Objects in a bucket of S3, or of a store that speaks its language.
+///
+/// The SDK never repeats a request: it would report 412 for an object that its own first attempt
+/// created (aws-sdk-java-v2 #6580). Reads are repeated here, a few times; writes by the caller. No
+/// ETag is ever taken for an identity.
+final class S3ObjectStore implements ObjectStore {
+    /// Litestream's own time of an LTX file, RFC 3339 (`x-amz-meta-litestream-timestamp`).
+    private static final String TIMESTAMP = "litestream-timestamp";
+
+    /// Connections not used for so long are closed by us, before the store closes them under a
+    /// request that cannot be repeated.
+    private static final Duration IDLE_MAX = Duration.ofSeconds(10);
+
+    /// Of an empty object MinIO says `bytes 0--1/0`.
+    private static final Pattern CONTENT_RANGE =
+            Pattern.compile("bytes ([0-9]{1,18})-(-1|[0-9]{1,18})/([0-9]{1,18})");
+
+    private final StoreUrl.S3 url;
+    private final S3Client client;
+    private final Retry retry;
+
+    /// Reads may not use every connection: a hydration must not hold up the commit log.
+    private final Semaphore reads;
+
+    private volatile boolean closed;
+
+    /// @param credentials absent means AWS's usual chain
+    /// @throws Denied if the usual chain has none
+    /// @throws Misconfigured if the client cannot be made from the settings
+    S3ObjectStore(StoreUrl.S3 url, Optional<StoreCredentials> credentials, Retry retry) {
+        this.url = url;
+        this.retry = retry;
+        this.reads = new Semaphore(url.connections() - url.connections() / 4);
+        AwsCredentialsProvider provider = provider(url, credentials);
+        provider.resolveCredentials();
+        try {
+            this.client = client(url, provider);
+        } catch (SdkClientException unusable) {
+            throw new Misconfigured("open " + url, words(unusable), unusable);
+        }
+    }
+
+    @Override
+    public PutResult putIfAbsent(String key, ObjectBody body) {
+        String request = "put " + ObjectKey.check(key);
+        var put =
+                PutObjectRequest.builder()
+                        .bucket(url.bucket())
+                        .key(url.prefix() + key)
+                        .ifNoneMatch("*")
+                        .contentLength(body.length())
+                        .overrideConfiguration(
+                                it -> it.apiCallAttemptTimeout(timeout(body.length())));
+        body.timestamp().ifPresent(time -> put.metadata(Map.of(TIMESTAMP, rfc3339(time))));
+        PutObjectResponse answer;
+        try {
+            answer = client.putObject(put.build(), content(body));
+        } catch (SdkException failure) {
+            if (failure instanceof AwsServiceException refused
+                    && outcome(refused) == StoreAnswer.Outcome.OCCUPIED) {
+                return new Occupied();
+            }
+            throw failed(request, failure);
+        } catch (RuntimeException shut) {
+            throw shut(request, shut);
+        }
+        // An error document under a status of success has none; neither has a proxy's greeting.
+        if (answer.eTag() == null) {
+            throw new Unavailable(request, "200 without an ETag", null);
+        }
+        return new Created();
+    }
+
+    @Override
+    public Optional<byte[]> get(String key) {
+        ObjectKey.check(key);
+        return read(key, null, GET_BYTES_MAX, (answer, body) -> bytes(key, answer, body));
+    }
+
+    @Override
+    public Optional<byte[]> getRange(String key, long offset, int length) {
+        if (offset < 0 || length < 0) {
+            throw new IllegalArgumentException("range out of bounds: " + offset + "+" + length);
+        }
+        if (length == 0) {
+            return head(key).map(_ -> new byte[0]);
+        }
+        return range(key, offset, length).map(Part::bytes);
+    }
+
+    @Override
+    public Optional<TailRead> getTail(String key, int length) {
+        if (length < 1) {
+            throw new IllegalArgumentException("length out of bounds: " + length);
+        }
+        ObjectKey.check(key);
+        return read(
+                        key,
+                        "bytes=-" + length,
+                        length,
+                        (answer, body) -> {
+                            Part part = part(key, answer, body);
+                            part.check(Math.max(0, part.size() - length), length);
+                            return part;
+                        })
+                .map(part -> new TailRead(part.bytes(), part.size()));
+    }
+
+    /// Reads ahead in ranges that grow, so that a slow reader holds no connection and a broken one
+    /// costs a range, not the object.
+    @Override
+    public Optional<InputStream> open(String key, long offset) {
+        if (offset < 0) {
+            throw new IllegalArgumentException("offset out of bounds: " + offset);
+        }
+        return range(key, offset, RangedInputStream.FIRST)
+                .map(first -> new RangedInputStream(this, key, offset, first));
+    }
+
+    @Override
+    public Optional<ListedObject> head(String key) {
+        String request = "head " + ObjectKey.check(key);
+        return reading(
+                request,
+                () -> {
+                    try {
+                        HeadObjectResponse answer =
+                                client.headObject(it ->
+                                        it.bucket(url.bucket())
+                                                .key(url.prefix() + key)
+                                                .overrideConfiguration(its ->
+                                                        its.apiCallAttemptTimeout(url.timeout())));
+                        return Optional.of(
+                                new ListedObject(
+                                        key, answer.contentLength(), answer.lastModified()));
+                    } catch (AwsServiceException refused) {
+                        // Without a body there is no code, so a missing bucket looks the same.
+                        if (refused.statusCode() == 404) {
+                            return Optional.empty();
+                        }
+                        throw refused.statusCode() == 400
+                                ? unnamed(request, key, refused)
+                                : refused;
+                    }
+                });
+    }
+
+    @Override
+    public ListPage list(String prefix, String startAfter, int limit) {
+        ObjectKey.checkPrefix(prefix);
+        ObjectKey.checkLimit(limit);
+        var request =
+                ListObjectsV2Request.builder()
+                        .bucket(url.bucket())
+                        .prefix(url.prefix() + prefix)
+                        .maxKeys(limit);
+        if (!startAfter.isEmpty()) {
+            request.startAfter(url.prefix() + startAfter);
+        }
+        var page = new ArrayList<ListedObject>();
+        String last = startAfter;
+        ListObjectsV2Response answer;
+        do {
+            answer = list("list " + prefix, request);
+            for (S3Object object : answer.contents()) {
+                String key = relative("list " + prefix, prefix, object.key());
+                if (key.isEmpty()) {
+                    continue; // The marker that a console leaves for a folder: the store's root.
+                }
+                if (ObjectKey.ORDER.compare(key, last) <= 0) {
+                    throw new Misconfigured(
+                            "list " + prefix, "keys out of order: " + last + ", " + key, null);
+                }
+                last = key;
+                page.add(new ListedObject(key, object.size(), object.lastModified()));
+            }
+            request.continuationToken(answer.nextContinuationToken());
+        } while (page.isEmpty() && isTruncated(answer));
+        return new ListPage(page, isTruncated(answer));
+    }
+
+    @Override
+    public List<String> folders(String prefix) {
+        ObjectKey.checkFolder(prefix);
+        var request =
+                ListObjectsV2Request.builder()
+                        .bucket(url.bucket())
+                        .prefix(url.prefix() + prefix)
+                        .delimiter("/");
+        var names = new ArrayList<String>();
+        ListObjectsV2Response answer;
+        do {
+            answer = list("list " + prefix, request);
+            for (CommonPrefix folder : answer.commonPrefixes()) {
+                String path = relative("list " + prefix, prefix, folder.prefix());
+                names.add(path.substring(prefix.length(), path.length() - 1));
+            }
+            request.continuationToken(answer.nextContinuationToken());
+        } while (isTruncated(answer));
+        names.sort(ObjectKey.ORDER);
+        return List.copyOf(names);
+    }
+
+    @Override
+    public void delete(String key) {
+        ObjectKey.check(key);
+        // Repeating it does no harm: no key is ever used twice.
+        reading(
+                "delete " + key,
+                () ->
+                        client.deleteObject(it ->
+                                it.bucket(url.bucket())
+                                        .key(url.prefix() + key)
+                                        .overrideConfiguration(
+                                                its -> its.apiCallAttemptTimeout(url.timeout()))));
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        client.close();
+    }
+
+    /// A piece of an object.
+    ///
+    /// @param offset where `bytes` begins
+    /// @param size of the whole object
+    @SuppressWarnings("ArrayRecordComponent") // Carried to one reader and never compared.
+    record Part(byte[] bytes, long offset, long size) {
+        /// @throws IOException if this is not what was asked for
+        void check(long wanted, int length) throws IOException {
+            if (offset != wanted || bytes.length != Math.min(length, size - wanted)) {
+                throw new IOException(
+                        "asked for %d+%d of %d, got %d+%d"
+                                .formatted(wanted, length, size, offset, bytes.length));
+            }
+        }
+    }
+
+    /// One range, or nothing if the key is free; no bytes if `offset` is at or past the end.
+    Optional<Part> range(String key, long offset, int length) {
+        ObjectKey.check(key);
+        String range = "bytes=" + offset + "-" + (offset + length - 1);
+        return read(
+                key,
+                range,
+                length,
+                (answer, body) -> {
+                    Part part = part(key, answer, body);
+                    // Past the end there is nothing to compare with.
+                    if (part.bytes().length > 0) {
+                        part.check(offset, length);
+                    }
+                    return part;
+                });
+    }
+
+    @FunctionalInterface
+    private interface Reading<T> {
+        T from(GetObjectResponse answer, InputStream body) throws IOException;
+    }
+
+    private <T> Optional<T> read(
+            String key, @Nullable String range, int length, Reading<T> reading) {
+        var get =
+                GetObjectRequest.builder()
+                        .bucket(url.bucket())
+                        .key(url.prefix() + key)
+                        .range(range)
+                        .overrideConfiguration(it -> it.apiCallAttemptTimeout(timeout(length)))
+                        .build();
+        ResponseTransformer<GetObjectResponse, T> transformer =
+                (answer, body) -> {
+                    try {
+                        return reading.from(answer, body);
+                    } catch (IOException | RuntimeException broken) {
+                        body.abort();
+                        throw broken;
+                    }
+                };
+        return reading(
+                "get " + key,
+                () -> {
+                    try {
+                        return Optional.of(client.getObject(get, transformer));
+                    } catch (AwsServiceException refused) {
+                        if (refused.statusCode() == 404 && code(refused).equals("NoSuchKey")) {
+                            return Optional.empty();
+                        }
+                        if (refused.statusCode() == 416 && range != null) {
+                            return Optional.of(nothing(reading));
+                        }
+                        throw refused;
+                    }
+                });
+    }
+
+    /// What a reader makes of a range that begins at or past the end.
+    private static <T> T nothing(Reading<T> reading) {
+        try {
+            return reading.from(
+                    GetObjectResponse.builder().contentLength(0L).build(),
+                    AbortableInputStream.createEmpty());
+        } catch (IOException impossible) {
+            throw new IllegalStateException(impossible);
+        }
+    }
+
+    private static byte[] bytes(String key, GetObjectResponse answer, InputStream body)
+            throws IOException {
+        Long length = answer.contentLength();
+        if (length == null) {
+            throw new IOException("answer without a length");
+        }
+        if (length > GET_BYTES_MAX) {
+            throw new IllegalStateException(
+                    "object is too large to read whole [key=%s, size=%d]".formatted(key, length));
+        }
+        byte[] bytes = body.readNBytes(length.intValue());
+        if (bytes.length < length) {
+            throw new EOFException(
+                    "body ended after %d of %d bytes".formatted(bytes.length, length));
+        }
+        return bytes;
+    }
+
+    /// A store may answer a range with the whole object, if the range covers it.
+    private static Part part(String key, GetObjectResponse answer, InputStream body)
+            throws IOException {
+        byte[] bytes = bytes(key, answer, body);
+        if (answer.contentRange() == null) {
+            return new Part(bytes, 0, bytes.length);
+        }
+        Matcher range = CONTENT_RANGE.matcher(answer.contentRange());
+        if (!range.matches()) {
+            throw new IOException("unreadable Content-Range: " + answer.contentRange());
+        }
+        return new Part(bytes, Long.parseLong(range.group(1)), Long.parseLong(range.group(3)));
+    }
+
+    private ListObjectsV2Response list(String request, ListObjectsV2Request.Builder list) {
+        var page =
+                list.overrideConfiguration(it -> it.apiCallAttemptTimeout(url.timeout())).build();
+        return reading(request, () -> client.listObjectsV2(page));
+    }
+
+    private String relative(String request, String prefix, String key) {
+        if (!key.startsWith(url.prefix() + prefix)) {
+            throw new Misconfigured(request, "listed a key outside: " + key, null);
+        }
+        return key.substring(url.prefix().length());
+    }
+
+    private static boolean isTruncated(ListObjectsV2Response answer) {
+        return Boolean.TRUE.equals(answer.isTruncated());
+    }
+
+    /// Sends a request that may be repeated.
+    private <T> T reading(String request, Supplier<T> send) {
+        return retry.reading(() -> {
+            acquire(request);
+            try {
+                return send.get();
+            } catch (SdkException failure) {
+                throw failed(request, failure);
+            } catch (RuntimeException shut) {
+                throw shut(request, shut);
+            } finally {
+                reads.release();
+            }
+        });
+    }
+
+    private void acquire(String request) {
+        try {
+            if (!reads.tryAcquire(url.timeout().toMillis(), TimeUnit.MILLISECONDS)) {
+                throw new Unavailable(request, "no connection free", null);
+            }
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            throw new Unavailable(request, "interrupted", interrupted);
+        }
+    }
+
+    /// The failure of a HEAD answered 400, which has no body to name it: a GET has.
+    private RuntimeException unnamed(String request, String key, AwsServiceException refused) {
+        try {
+            client.getObject(
+                    it -> it.bucket(url.bucket()).key(url.prefix() + key).range("bytes=0-0"),
+                    ResponseTransformer.toBytes());
+            return new Unavailable(request, answer(refused), refused);
+        } catch (SdkException named) {
+            return named;
+        }
+    }
+
+    private static StoreException failed(String request, SdkException failure) {
+        if (!(failure instanceof AwsServiceException refused)) {
+            return new Unavailable(request, words(failure), failure);
+        }
+        return switch (outcome(refused)) {
+            case CREDENTIALS -> new Denied(request, answer(refused), refused);
+            case UNKNOWN -> new Unavailable(request, answer(refused), refused);
+            // No condition was set where these come through: then the answer makes no sense.
+            case DONE, OCCUPIED, FATAL -> new Misconfigured(request, answer(refused), refused);
+        };
+    }
+
+    /// A closed client fails in several ways; everything else is a [StoreException] already, or our
+    /// bug.
+    private RuntimeException shut(String request, RuntimeException failure) {
+        return closed ? new Unavailable(request, "store is closed", failure) : failure;
+    }
+
+    private static StoreAnswer.Outcome outcome(AwsServiceException refused) {
+        return StoreAnswer.classify(refused.statusCode(), code(refused));
+    }
+
+    private static String code(AwsServiceException refused) {
+        AwsErrorDetails details = refused.awsErrorDetails();
+        String code = details == null ? null : details.errorCode();
+        return code == null ? "" : code;
+    }
+
+    private static String answer(AwsServiceException refused) {
+        return (refused.statusCode() + " " + code(refused)).strip();
+    }
+
+    private static String words(SdkException failure) {
+        Throwable deepest = failure;
+        while (deepest.getCause() != null) {
+            deepest = deepest.getCause();
+        }
+        return deepest.getClass().getSimpleName() + ": " + deepest.getMessage();
+    }
+
+    /// A second for each MiB on top: no store is slower than that and still worth waiting for.
+    private Duration timeout(long bytes) {
+        return url.timeout().plusSeconds(bytes >> 20);
+    }
+
+    private static RequestBody content(ObjectBody body) {
+        return body.inMemory()
+                .map(bytes ->
+                        RequestBody.fromContentProvider(
+                                ContentStreamProvider.fromByteArrayUnsafe(bytes),
+                                bytes.length,
+                                "application/octet-stream"))
+                .orElseGet(() -> RequestBody.fromFile(body.path()));
+    }
+
+    private static String rfc3339(Instant time) {
+        return time.truncatedTo(ChronoUnit.MILLIS).toString();
+    }
+
+    private static AwsCredentialsProvider provider(
+            StoreUrl.S3 url, Optional<StoreCredentials> credentials) {
+        if (credentials.isPresent()) {
+            StoreCredentials given = credentials.get();
+            return StaticCredentialsProvider.create(
+                    AwsBasicCredentials.create(given.accessKey(), given.secretKey()));
+        }
+        var chain = DefaultCredentialsProvider.builder().build();
+        return () -> {
+            try {
+                return chain.resolveCredentials();
+            } catch (SdkClientException none) {
+                throw new Denied("open " + url, words(none), none);
+            }
+        };
+    }
+
+    private static S3Client client(StoreUrl.S3 url, AwsCredentialsProvider provider) {
+        var http =
+                Apache5HttpClient.builder()
+                        .maxConnections(url.connections())
+                        .connectionTimeout(url.connectTimeout())
+                        .connectionAcquisitionTimeout(url.timeout())
+                        .socketTimeout(url.timeout())
+                        .connectionMaxIdleTime(IDLE_MAX)
+                        .tcpKeepAlive(true);
+        if (url.endpoint().filter(S3ObjectStore::isLoopback).isPresent()) {
+            http.proxyConfiguration(
+                    ProxyConfiguration.builder()
+                            .useSystemPropertyValues(false)
+                            .useEnvironmentVariableValues(false)
+                            .build());
+        }
+        var client =
+                S3Client.builder()
+                        .httpClientBuilder(http)
+                        .credentialsProvider(provider)
+                        .forcePathStyle(url.pathStyle())
+                        .requestChecksumCalculation(
+                                url.checksums()
+                                        ? RequestChecksumCalculation.WHEN_SUPPORTED
+                                        : RequestChecksumCalculation.WHEN_REQUIRED)
+                        .responseChecksumValidation(
+                                url.checksums()
+                                        ? ResponseChecksumValidation.WHEN_SUPPORTED
+                                        : ResponseChecksumValidation.WHEN_REQUIRED)
+                        .serviceConfiguration(
+                                S3Configuration.builder()
+                                        .chunkedEncodingEnabled(url.chunked())
+                                        // It would cost a commit a round trip.
+                                        .expectContinueEnabled(false)
+                                        .build())
+                        .overrideConfiguration(
+                                it -> it.retryStrategy(AwsRetryStrategy.doNotRetry()));
+        url.endpoint().ifPresent(client::endpointOverride);
+        url.region()
+                .or(() -> url.endpoint().map(_ -> "us-east-1"))
+                .ifPresent(region -> client.region(Region.of(region)));
+        return client.build();
+    }
+
+    private static boolean isLoopback(URI endpoint) {
+        String host = endpoint.getHost();
+        return host.equals("localhost") || host.startsWith("127.") || host.equals("[::1]");
+    }
+}
