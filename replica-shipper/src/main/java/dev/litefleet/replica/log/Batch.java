@@ -1,0 +1,89 @@
+package dev.litefleet.replica.log;
+
+import java.util.List;
+import java.util.function.Consumer;
+
+/// What goes into one slot: taken from the pending commits, never put back.
+final class Batch {
+    private final Slot slot;
+    private final BodyId id;
+    private final Slot undrainedFrom;
+    private final long lastSequence;
+    private final List<CommitLog.WhenDurable> whenDurable;
+    private final long pageBytes;
+    private List<Commit> commits;
+    private List<Entry> entries = List.of(); // one for each commit; set before it is resolved
+    private boolean resolved; // guarded by the log's lock
+
+    Batch(
+            Slot slot,
+            BodyId id,
+            Slot undrainedFrom,
+            long lastSequence,
+            List<Commit> commits,
+            List<CommitLog.WhenDurable> whenDurable) {
+        this.slot = slot;
+        this.id = id;
+        this.undrainedFrom = undrainedFrom;
+        this.lastSequence = lastSequence;
+        this.commits = commits;
+        this.whenDurable = whenDurable;
+        this.pageBytes = commits.stream().mapToLong(commit -> commit.pages().length).sum();
+    }
+
+    Slot slot() {
+        return slot;
+    }
+
+    BodyId id() {
+        return id;
+    }
+
+    Slot undrainedFrom() {
+        return undrainedFrom;
+    }
+
+    /// Number of the last commit in it.
+    long lastSequence() {
+        return lastSequence;
+    }
+
+    /// Tells every commit that it is durable.
+    ///
+    /// @param failed hears what a callback threw
+    void tell(Consumer<RuntimeException> failed) {
+        for (int i = 0; i < whenDurable.size(); i++) {
+            try {
+                whenDurable.get(i).durable(slot, entries.get(i));
+            } catch (RuntimeException broken) {
+                // One tenant's bug; the others' commits are durable all the same.
+                failed.accept(broken);
+            }
+        }
+    }
+
+    /// Page bytes of its commits.
+    long pageBytes() {
+        return pageBytes;
+    }
+
+    /// The commits, once: their pages are not kept beside the frozen bytes.
+    List<Commit> giveCommits() {
+        List<Commit> given = commits;
+        commits = List.of();
+        return given;
+    }
+
+    /// Says which entry holds each commit.
+    void in(List<Entry> entries) {
+        this.entries = entries;
+    }
+
+    boolean resolved() {
+        return resolved;
+    }
+
+    void resolve() {
+        resolved = true;
+    }
+}

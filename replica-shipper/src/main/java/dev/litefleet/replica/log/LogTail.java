@@ -1,0 +1,189 @@
+package dev.litefleet.replica.log;
+
+import dev.litefleet.replica.ReplicaException.InconsistentStore;
+import dev.litefleet.replica.objects.ObjectStore;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/// A stretch of a log: the segments of contiguous slots.
+///
+/// @param segments ascending, across part fences
+/// @param end the first slot that is not part of it: free, or the fence's
+/// @param fence what closes the log at `end`; nothing if the log is open there
+public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObject> fence) {
+    public LogTail {
+        segments = List.copyOf(segments);
+    }
+
+    /// Every slot from `from` to the first free one or the fence, following part fences. Commits of
+    /// an open log that lie above a free slot do not exist (yet).
+    public static LogTail read(ObjectStore store, LogName log, Slot from, Tasks tasks) {
+        var segments = new ArrayList<SegmentReader>();
+        Slot at = from.number() == 0 ? from.next() : from;
+        boolean more = true;
+        while (more) {
+            List<Slot> run = contiguous(SlotListing.of(store, log, at, ObjectStore.LIST_MAX), at);
+            more = run.size() == ObjectStore.LIST_MAX;
+            for (Optional<SlotObject> object : SlotReads.all(store, log, run, tasks)) {
+                switch (object.orElse(null)) {
+                    case null -> {
+                        return new LogTail(segments, at, Optional.empty());
+                    }
+                    case SegmentReader segment -> {
+                        segments.add(segment);
+                        at = at.next();
+                    }
+                    case FenceObject fence when fence.endsPart() -> {
+                        at = Slot.firstOf(fence.next());
+                        more = true;
+                    }
+                    case FenceObject fence -> {
+                        return new LogTail(segments, at, Optional.of(fence));
+                    }
+                }
+                if (at.part() != run.getFirst().part()) {
+                    break; // Slots above a part fence are void.
+                }
+            }
+        }
+        return new LogTail(segments, at, Optional.empty());
+    }
+
+    /// What derived files may lack, without knowing anything about the log: from the
+    /// `undrained_from` of its last slot. For readers; of an open log the answer is a moment's.
+    public static LogTail undrained(ObjectStore store, LogName log, Tasks tasks) {
+        Slot part = Fence.highestPart(store, log);
+        Slot end = endOfPart(store, log, part);
+        return lastSegment(store, log, end)
+                .map(last -> read(store, log, last.comment().undrainedFrom(), tasks))
+                .orElseGet(() -> read(store, log, end, tasks));
+    }
+
+    /// What a recovery must cover: the segments below the fence, from the `undrained_from` of the
+    /// highest of them. Slots that are gone from a part before the fence's count as covered.
+    ///
+    /// @param closed where the log ends
+    /// @throws InconsistentStore if a slot of the fence's own part is missing
+    public static LogTail below(ObjectStore store, LogName log, Fence.Closed closed, Tasks tasks) {
+        Slot end = closed.slot();
+        var segments = new ArrayList<SegmentReader>();
+        Optional<SegmentReader> last = lastSegment(store, log, end);
+        if (last.isPresent()) {
+            Slot from = last.get().comment().undrainedFrom();
+            for (int part = from.part(); part <= end.part(); part++) {
+                Slot start = part == from.part() ? from : Slot.firstOf(part);
+                segments.addAll(
+                        part < end.part()
+                                ? whatIsLeft(store, log, start, tasks)
+                                : whole(store, log, start, end, tasks));
+            }
+        }
+        return new LogTail(segments, end, Optional.of(closed.fence()));
+    }
+
+    /// All slots of one part from `start` up to, not including, `end`.
+    private static List<SegmentReader> whole(
+            ObjectStore store, LogName log, Slot start, Slot end, Tasks tasks) {
+        var slots = new ArrayList<Slot>();
+        for (Slot slot = start; slot.compareTo(end) < 0; slot = slot.next()) {
+            slots.add(slot);
+        }
+        var segments = new ArrayList<SegmentReader>(slots.size());
+        List<Optional<SlotObject>> objects = SlotReads.all(store, log, slots, tasks);
+        for (int i = 0; i < slots.size(); i++) {
+            if (!(objects.get(i).orElse(null) instanceof SegmentReader segment)) {
+                throw new InconsistentStore(
+                        slots.get(i).key(log), "no segment in a slot below the fence");
+            }
+            segments.add(segment);
+        }
+        return segments;
+    }
+
+    /// The segments of an earlier part that were not trimmed yet, below its part fence.
+    private static List<SegmentReader> whatIsLeft(
+            ObjectStore store, LogName log, Slot start, Tasks tasks) {
+        List<Slot> slots =
+                SlotListing.of(store, log, start, Integer.MAX_VALUE).stream()
+                        .map(SlotListing.Found::slot)
+                        .toList();
+        var segments = new ArrayList<SegmentReader>();
+        for (Optional<SlotObject> object : SlotReads.all(store, log, slots, tasks)) {
+            switch (object.orElse(null)) {
+                case null -> {}
+                case SegmentReader segment -> segments.add(segment);
+                case FenceObject _ -> {
+                    return segments;
+                }
+            }
+        }
+        return segments;
+    }
+
+    /// The last segment below `end`, which may lie in the part before; nothing if there is none or
+    /// it has been trimmed.
+    private static Optional<SegmentReader> lastSegment(ObjectStore store, LogName log, Slot end) {
+        Slot last;
+        if (end.number() > 1) {
+            last = new Slot(end.part(), end.number() - 1);
+        } else if (end.part() > 1) {
+            List<SlotListing.Found> before =
+                    SlotListing.of(store, log, Slot.firstOf(end.part() - 1), Integer.MAX_VALUE);
+            Slot fence = before.isEmpty() ? Slot.FIRST : partFence(store, log, before);
+            if (fence.number() == 1) {
+                return Optional.empty();
+            }
+            last = new Slot(fence.part(), fence.number() - 1);
+        } else {
+            return Optional.empty();
+        }
+        return SegmentReader.read(store, log, last)
+                .map(object -> {
+                    if (!(object instanceof SegmentReader segment)) {
+                        throw new InconsistentStore(last.key(log), "fence below the end");
+                    }
+                    return segment;
+                });
+    }
+
+    private static Slot partFence(ObjectStore store, LogName log, List<SlotListing.Found> slots) {
+        for (var found : slots) {
+            if (isFence(store, log, found)) {
+                return found.slot();
+            }
+        }
+        throw new InconsistentStore(
+                slots.getLast().slot().key(log), "a part without a fence has a successor");
+    }
+
+    /// The first slot of a live part that is free or holds a fence.
+    private static Slot endOfPart(ObjectStore store, LogName log, Slot first) {
+        Slot at = first;
+        for (var found : SlotListing.of(store, log, first, Integer.MAX_VALUE)) {
+            if (!found.slot().equals(at) || isFence(store, log, found)) {
+                break;
+            }
+            at = at.next();
+        }
+        return at;
+    }
+
+    private static boolean isFence(ObjectStore store, LogName log, SlotListing.Found found) {
+        return found.bytes() <= Fence.BYTES_MAX
+                && SegmentReader.read(store, log, found.slot()).orElse(null) instanceof FenceObject;
+    }
+
+    private static List<Slot> contiguous(List<SlotListing.Found> found, Slot from) {
+        var run = new ArrayList<Slot>();
+        Slot at = from;
+        for (var slot : found) {
+            if (!slot.slot().equals(at)) {
+                break;
+            }
+            run.add(at);
+            at = at.next();
+        }
+        return run;
+    }
+}
