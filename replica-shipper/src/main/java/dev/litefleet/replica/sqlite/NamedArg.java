@@ -1,0 +1,6 @@
+package dev.litefleet.replica.sqlite;
+
+/// An argument for a named parameter.
+///
+/// @param name with its sign (`:a`, `@a`, `$a`) or without
+public record NamedArg(String name, SqlValue value) {}
