@@ -1,0 +1,146 @@
+package dev.litefleet.replica.history;
+
+import dev.litefleet.replica.Point;
+import dev.litefleet.replica.ReplicaException.PointNotExact;
+import dev.litefleet.replica.ReplicaException.PointNotFound;
+import dev.litefleet.replica.Txid;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/// The states of a tenant that can be restored exactly, and which of them a [Point] means. Every
+/// end of a derived file is one, and every entry of the history index and of undrained tails, as
+/// far as a chain of objects leads there.
+public final class Points {
+    private final NavigableSet<Txid> exact;
+    private final NavigableMap<Txid, IndexPoint> entries;
+    private final NavigableMap<Txid, Instant> listed;
+
+    private Points(
+            NavigableSet<Txid> exact,
+            NavigableMap<Txid, IndexPoint> entries,
+            NavigableMap<Txid, Instant> listed) {
+        this.exact = exact;
+        this.entries = entries;
+        this.listed = listed;
+    }
+
+    /// @param files of the lineage
+    /// @param points of the history index and of undrained tails, in any order
+    public static Points of(List<DerivedFile> files, List<IndexPoint> points) {
+        var entries = new TreeMap<Txid, IndexPoint>();
+        points.forEach(point -> entries.put(point.max(), point));
+        var listed = new TreeMap<Txid, Instant>();
+        // Times of files are the store's. They order nothing that our own index knows, but of a
+        // foreign replica, which has no index, they are all there is.
+        if (entries.isEmpty()) {
+            files.forEach(file ->
+                    listed.merge(file.max(), file.modified(), (a, b) -> a.isBefore(b) ? a : b));
+        }
+        return new Points(Reach.states(Reach.items(files, points)), entries, listed);
+    }
+
+    /// Every state that can be restored exactly, ascending.
+    public NavigableSet<Txid> exact() {
+        return exact;
+    }
+
+    /// The newest state.
+    public Optional<Txid> latest() {
+        return exact.isEmpty() ? Optional.empty() : Optional.of(exact.last());
+    }
+
+    /// The entry that ends at `txid`.
+    public Optional<IndexPoint> entry(Txid txid) {
+        return Optional.ofNullable(entries.get(txid));
+    }
+
+    /// The entries, ascending.
+    public List<IndexPoint> entries() {
+        return List.copyOf(entries.values());
+    }
+
+    /// The state that `point` means.
+    ///
+    /// @throws PointNotFound if it lies before the first state or after the last
+    /// @throws PointNotExact if only its neighbours can be restored
+    public Txid resolve(Point point, Instant now) {
+        Txid latest = latest().orElseThrow(() -> new PointNotFound(point, Txid.NONE));
+        return switch (point) {
+            case Point.Latest() -> latest;
+            case Point.At(var txid) -> exactly(point, txid);
+            case Point.Before(var commits) -> {
+                if (commits >= latest.value()) {
+                    throw new PointNotFound(point, latest);
+                }
+                yield exactly(point, new Txid(latest.value() - commits));
+            }
+            case Point.AtTime(var time) -> at(point, time);
+            case Point.Ago(var time) -> at(point, now.minus(time));
+        };
+    }
+
+    private Txid exactly(Point point, Txid txid) {
+        if (exact.contains(txid)) {
+            return txid;
+        }
+        throw notExact(point, exact.lower(txid), exact.higher(txid));
+    }
+
+    /// The last commit not after `time`. Times never go back within a lineage, so the entries are
+    /// in order of time too.
+    private Txid at(Point point, Instant time) {
+        if (entries.isEmpty()) {
+            return at(point, time, listed);
+        }
+        long millis = time.toEpochMilli();
+        IndexPoint last = null;
+        IndexPoint following = null;
+        for (IndexPoint entry : entries.values()) {
+            if (entry.firstMillis() > millis) {
+                following = entry;
+                break;
+            }
+            last = entry;
+        }
+        if (last == null) {
+            throw new PointNotFound(point, exact.last());
+        }
+        boolean inside = last.lastMillis() > millis;
+        boolean unknownFollows =
+                following == null
+                        ? exact.last().compareTo(last.max()) > 0
+                        : following.min().value() > last.max().value() + 1;
+        if (inside) {
+            throw notExact(point, exact.lower(last.max()), last.max());
+        }
+        if (unknownFollows) {
+            throw notExact(point, exact.floor(last.max()), exact.higher(last.max()));
+        }
+        return exactly(point, last.max());
+    }
+
+    private Txid at(Point point, Instant time, NavigableMap<Txid, Instant> times) {
+        Txid found = null;
+        for (Map.Entry<Txid, Instant> state : times.entrySet()) {
+            if (!state.getValue().isAfter(time) && exact.contains(state.getKey())) {
+                found = state.getKey();
+            }
+        }
+        if (found == null) {
+            throw new PointNotFound(point, exact.last());
+        }
+        return found;
+    }
+
+    private RuntimeException notExact(Point point, @Nullable Txid before, @Nullable Txid after) {
+        return before == null || after == null
+                ? new PointNotFound(point, exact.last())
+                : new PointNotExact(point, before, after);
+    }
+}

@@ -1,0 +1,144 @@
+package dev.litefleet.replica.history;
+
+import dev.litefleet.replica.ReplicaException;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.EntryBodies.Located;
+import dev.litefleet.replica.log.Entry;
+import dev.litefleet.replica.log.Fence;
+import dev.litefleet.replica.log.LogName;
+import dev.litefleet.replica.log.LogTail;
+import dev.litefleet.replica.log.SegmentReader;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// What a closed log still owes its tenants, and pays it (C2 Recover).
+///
+/// For every tenant with entries that the log had not reported as drained: exactly one derived file
+/// of what the tenant's coverage lacks, and history objects for the entries that none holds. It may
+/// be repeated, and done by several at once: all writes are put-if-absent of content that depends
+/// on the entries alone.
+public final class Recovery {
+    private static final int WIDTH = 8;
+    private static final long SPOOL_MEMORY_BYTES = 64 << 20;
+    private static final int ATTEMPTS_MAX = 6;
+    private static final Duration PAUSE = Duration.ofMillis(100);
+
+    private final ObjectStore store;
+    private final Path tmp;
+    private final Tasks tasks;
+
+    private Recovery(ObjectStore store, Path tmp, Tasks tasks) {
+        this.store = store;
+        this.tmp = tmp;
+        this.tasks = tasks;
+    }
+
+    /// Pays what the log owes. Costs one request per undrained segment and per needed entry, two
+    /// lists per tenant and two writes per tenant that lacks something; holds 64 MiB of pages in
+    /// memory and what is more in a file.
+    ///
+    /// @param closed where the log ends; nothing at or above its slot is read
+    /// @param tmp folder for temporary files
+    /// @throws StoreException if the store does not answer; recover again
+    /// @throws ReplicaException.Corrupt if a segment itself cannot be read
+    public static Recovered recover(
+            ObjectStore store, LogName log, Fence.Closed closed, Path tmp, Tasks tasks) {
+        List<SegmentReader> segments = LogTail.below(store, log, closed, tasks).segments();
+        return new Recovery(store, tmp, tasks).pay(debts(log, segments), segments.size());
+    }
+
+    private static List<Debt> debts(LogName log, List<SegmentReader> segments) {
+        var debts = new LinkedHashMap<TenantKey, Debt>();
+        for (SegmentReader segment : segments) {
+            var ref = new LogRef(log, segment.slot());
+            for (Entry entry : segment.entries()) {
+                debts.computeIfAbsent(entry.tenant(), Debt::new)
+                        .add(new Located(segment, ref, entry));
+            }
+        }
+        return List.copyOf(debts.values());
+    }
+
+    private Recovered pay(List<Debt> debts, int segments) {
+        Parallel.run(
+                tasks,
+                "recover-look",
+                WIDTH,
+                debts.size(),
+                i -> patiently(() -> debts.get(i).look(store)));
+        try (var spool = new PageSpool(tmp, SPOOL_MEMORY_BYTES)) {
+            read(debts, spool);
+            Parallel.run(
+                    tasks,
+                    "recover-pay",
+                    WIDTH,
+                    debts.size(),
+                    i -> {
+                        patiently(() -> debts.get(i).payFile(store, spool, tmp));
+                        patiently(() -> debts.get(i).payIndex(store));
+                    });
+        } catch (IOException failed) {
+            throw new UncheckedIOException("cannot remove the spool", failed);
+        }
+        return recovered(debts, segments);
+    }
+
+    /// Segment by segment, so that what lies together is read together; each tenant takes its own.
+    private void read(List<Debt> debts, PageSpool spool) {
+        var byTenant = new HashMap<TenantKey, Debt>();
+        var needed = new ArrayList<Located>();
+        for (Debt debt : debts) {
+            byTenant.put(debt.tenant(), debt);
+            needed.addAll(debt.lacking());
+        }
+        needed.sort((a, b) -> a.log().slot().compareTo(b.log().slot())); // Stable.
+        EntryBodies.forEach(
+                tasks,
+                WIDTH,
+                needed,
+                body -> {
+                    Debt debt = byTenant.get(body.entry().tenant());
+                    if (debt != null) {
+                        debt.take(body, spool);
+                    }
+                });
+    }
+
+    private static Recovered recovered(List<Debt> debts, int segments) {
+        Map<TenantKey, Txid> coverage = new HashMap<>();
+        Map<TenantKey, ReplicaException> failed = new HashMap<>();
+        int written = 0;
+        for (Debt debt : debts) {
+            coverage.put(debt.tenant(), debt.durable());
+            debt.failure().ifPresent(failure -> failed.put(debt.tenant(), failure));
+            written += debt.lacksFile() ? 1 : 0;
+        }
+        return new Recovered(coverage, failed, segments, written);
+    }
+
+    /// A recovery is many requests; one answer that is lost should not begin all of it anew.
+    private void patiently(Runnable request) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                request.run();
+                return;
+            } catch (StoreException.Unavailable unavailable) {
+                if (attempt == ATTEMPTS_MAX) {
+                    throw unavailable;
+                }
+                tasks.sleep(PAUSE.multipliedBy(1L << attempt));
+            }
+        }
+    }
+}
