@@ -1,0 +1,195 @@
+package dev.litefleet.replica.history;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.litefleet.replica.LockPage;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.testing.RealStores;
+import dev.litefleet.testing.RealStores.RealStore;
+import dev.litefleet.testing.RoughHistory;
+import dev.litefleet.testing.S3FaultServer;
+import dev.litefleet.testing.Seeds;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// No lock-in: `litestream restore` 0.5 reads a tenant's folder without us and gets, byte for byte,
+/// what we get. Needs the litestream binary, named by `LITEFLEET_TEST_LITESTREAM`.
+final class LitestreamOracleTest {
+    private static final String LITESTREAM = System.getenv("LITEFLEET_TEST_LITESTREAM");
+
+    private static S3FaultServer server;
+
+    @TempDir private Path folder;
+
+    @BeforeAll
+    static void start() {
+        if (LITESTREAM == null) {
+            System.out.println(
+                    "skipped: litestream oracle: LITEFLEET_TEST_LITESTREAM names no binary");
+        }
+        assumeTrue(LITESTREAM != null);
+        server = S3FaultServer.start();
+    }
+
+    @AfterAll
+    static void stop() {
+        if (server != null) {
+            server.close();
+        }
+    }
+
+    /// Rough histories of all page sizes, drained at random, with and without snapshots. Litestream
+    /// must reach the newest state, and two ends of derived files by `-txid`.
+    @Seeds(12)
+    void litestreamRestoresWhatWeRestore(long seed) throws Exception {
+        var url = server.url("fleet/s" + seed);
+        try (var store = url.open(S3FaultServer.CREDENTIALS);
+                var history = RoughHistory.seeded(folder, DrainedLife.TENANT, seed)) {
+            var life = new DrainedLife(history, store, folder);
+            var random = new SplittableRandom(seed);
+            for (int drain = 0; drain < 8; drain++) {
+                life.live(1 + random.nextInt(8));
+                life.drain();
+                if (random.nextInt(5) == 0) {
+                    Snapshotter.write(store, life.listed(), folder);
+                }
+            }
+            String replica = replica("fleet/s" + seed, server.endpoint());
+            List<DerivedFile> files = life.listed().files();
+            var points = new ArrayList<Txid>();
+            points.add(files.get(random.nextInt(files.size())).max());
+            points.add(files.getFirst().max());
+
+            Path latest = litestream(replica);
+
+            assertThat(latest).hasSameBinaryContentAs(ours(store, life, history.position().txid()));
+            assertThat(latest).hasBinaryContent(history.image());
+            for (Txid point : points) {
+                assertThat(litestream(replica, "-txid", point.toString()))
+                        .hasSameBinaryContentAs(ours(store, life, point))
+                        .hasBinaryContent(life.images().get(point));
+            }
+        }
+    }
+
+    /// The same folder on every S3 server there is.
+    @ParameterizedTest(name = "{0}")
+    @MethodSource
+    void litestreamReadsOurFolderOnEveryServer(RealStore real) throws Exception {
+        try (var store = real.open();
+                var history = new RoughHistory(folder, DrainedLife.TENANT, 77, 4096, true)) {
+            var life = new DrainedLife(history, store, folder);
+            life.drains(4, 6);
+            Snapshotter.write(store, life.listed(), folder);
+            life.drains(2, 3);
+
+            Path latest = litestream(replica(real));
+
+            assertThat(latest).hasBinaryContent(history.image());
+            assertThat(ours(store, life, history.position().txid())).hasSameBinaryContentAs(latest);
+        }
+    }
+
+    static Stream<RealStore> litestreamReadsOurFolderOnEveryServer() {
+        return LITESTREAM == null ? Stream.of() : RealStores.s3();
+    }
+
+    /// More than 1 GiB, so that the page on which SQLite takes its locks lies inside. Almost all
+    /// pages were allocated and freed again, so they are zeros, and holes in our file.
+    @Test
+    void databaseWithALockPageIsRestored() throws Exception {
+        boolean wanted = !"false".equals(System.getProperty("litefleet.large"));
+        if (!wanted) {
+            System.out.println("skipped: database over 1 GiB, by -Dlitefleet.large=false");
+        }
+        assumeTrue(wanted);
+        var url = server.url("fleet/lock");
+        try (var store = url.open(S3FaultServer.CREDENTIALS);
+                var history = new RoughHistory(folder, DrainedLife.TENANT, 1, 65536, false)) {
+            var life = new DrainedLife(history, store, folder);
+            life.keepNoImages();
+            life.commit("create table t0(id integer primary key, kind int, body blob)");
+            for (int id = 1; id <= 12; id++) {
+                life.commit("insert into t0 values (" + id + ", 1, zeroblob(98000000))");
+                life.drain();
+                history.checkpoint();
+            }
+            life.commit("insert into t0 values (100, 1, randomblob(90000))");
+            life.commit("delete from t0 where id < 12");
+            life.commit("update t0 set kind = 2");
+            life.drain();
+            assertThat(history.databasePages()).isGreaterThan(LockPage.of(65536));
+
+            Path theirs = litestream(replica("fleet/lock", server.endpoint()));
+
+            Path ours = ours(store, life, history.position().txid());
+            assertThat(Files.mismatch(theirs, ours)).isEqualTo(-1);
+        }
+    }
+
+    private static String replica(RealStore real) {
+        var url = java.net.URI.create(real.url().toString());
+        String endpoint =
+                java.util.Arrays.stream(url.getQuery().split("&"))
+                        .filter(setting -> setting.startsWith("endpoint="))
+                        .map(setting -> setting.substring("endpoint=".length()))
+                        .findFirst()
+                        .orElseThrow();
+        return replica(url.getHost() + url.getPath(), endpoint);
+    }
+
+    private static String replica(String bucketAndPrefix, String endpoint) {
+        String tenant = DrainedLife.TENANT.prefix();
+        return "s3://%s/%s?endpoint=%s&region=us-east-1&forcePathStyle=true"
+                .formatted(bucketAndPrefix, tenant.substring(0, tenant.length() - 1), endpoint);
+    }
+
+    private Path litestream(String replica, String... options)
+            throws IOException, InterruptedException {
+        Path target = Files.createTempDirectory(folder, "theirs").resolve("their.db");
+        var command = new ArrayList<>(List.of(LITESTREAM, "restore", "-o", target.toString()));
+        command.addAll(List.of(options));
+        command.add(replica);
+        Path output = target.resolveSibling("output");
+        var builder =
+                new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(output.toFile());
+        builder.environment().remove("AWS_CA_BUNDLE");
+        builder.environment()
+                .put("LITESTREAM_ACCESS_KEY_ID", S3FaultServer.CREDENTIALS.accessKey());
+        builder.environment()
+                .put("LITESTREAM_SECRET_ACCESS_KEY", S3FaultServer.CREDENTIALS.secretKey());
+        Process process = builder.start();
+        assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.exitValue()).as(Files.readString(output)).isZero();
+        return target;
+    }
+
+    private Path ours(ObjectStore store, DrainedLife life, Txid txid) throws IOException {
+        Path target = Files.createTempDirectory(folder, "ours").resolve("our.db");
+        Hydrator.hydrate(
+                store,
+                RestorePlan.of(life.tenant(), life.listed().files(), txid, List.of()),
+                target,
+                Hydrator.Limits.DEFAULT,
+                new ThreadTasks(),
+                Progress.NONE);
+        return target;
+    }
+}

@@ -1,0 +1,370 @@
+package dev.litefleet.replica.history;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.LoggedFleet.Resident;
+import dev.litefleet.replica.log.Fence;
+import dev.litefleet.replica.log.Slot;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ListedObject;
+import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.testing.CountingObjectStore;
+import dev.litefleet.testing.CountingObjectStore.Verb;
+import dev.litefleet.testing.FlakyObjectStore;
+import dev.litefleet.testing.MemoryObjectStore;
+import dev.litefleet.testing.Seeds;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A worker dies; what it had made durable and not yet drained must end up in its tenants' derived
+/// files, whoever recovers it, however often and however many at once.
+final class RecoveryTest {
+    @TempDir private Path folder;
+
+    private final MemoryObjectStore store = new MemoryObjectStore();
+
+    /// The live worker drains from WAL frames, a recoverer from log entries: same name, same bytes,
+    /// derived files and history objects. Some segments hold merged entries.
+    @Seeds(10)
+    void liveDrainAndRecoveryWriteTheSameBytes(long seed) throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 3, seed)) {
+            var random = new SplittableRandom(seed);
+            for (int segment = 0; segment < 5; segment++) {
+                for (Resident resident : fleet.residents()) {
+                    resident.live(random.nextInt(8));
+                }
+                fleet.flush();
+            }
+            fleet.residents().getFirst().live(70);
+            fleet.flush();
+            MemoryObjectStore copy = fleet.copyOfLog();
+            Fence.Closed closed = fleet.fence(copy);
+
+            for (Resident resident : fleet.residents()) {
+                resident.drain();
+            }
+            Recovered recovered = recover(copy, closed);
+
+            assertThat(derived(copy)).isNotEmpty().isEqualTo(derived(store));
+            assertThat(recovered.coverage()).isEqualTo(positions(fleet));
+            assertThat(recovered.filesWritten()).isEqualTo(3);
+        }
+    }
+
+    @Seeds(10)
+    void recoveryWritesOneFileOfWhatCoverageLacks(long seed) throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 4, seed)) {
+            var random = new SplittableRandom(seed);
+            for (int segment = 0; segment < 8; segment++) {
+                for (Resident resident : fleet.residents()) {
+                    resident.live(1 + random.nextInt(4));
+                }
+                fleet.flush();
+                Resident one = fleet.residents().get(random.nextInt(4));
+                one.drain();
+            }
+            long files = store.listAll("tenants/").filter(object -> isFile(object)).count();
+
+            Recovered recovered = recover(store, fleet.fence());
+
+            assertThat(recovered.coverage()).containsAllEntriesOf(lacking(fleet, recovered));
+            assertThat(recovered.failed()).isEmpty();
+            assertThat(store.listAll("tenants/").filter(object -> isFile(object)).count())
+                    .isEqualTo(files + recovered.filesWritten());
+            for (Resident resident : fleet.residents()) {
+                assertRestorable(resident);
+                assertThat(exactPoints(resident))
+                        .isEqualTo(resident.images().navigableKeySet().stream().toList());
+            }
+        }
+    }
+
+    @Test
+    void recoveringAgainWritesNothing() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 3, 1)) {
+            fleet.residents().forEach(resident -> resident.live(9));
+            fleet.flush();
+            Fence.Closed closed = fleet.fence();
+            Recovered first = recover(store, closed);
+            List<String> keys = store.keys();
+            var counting = new CountingObjectStore(store);
+
+            Recovered second = recover(counting, closed);
+
+            assertThat(store.keys()).isEqualTo(keys);
+            assertThat(counting.count(Verb.PUT)).isZero();
+            assertThat(second.coverage()).isEqualTo(first.coverage());
+            assertThat(second.filesWritten()).isZero();
+        }
+    }
+
+    /// Each loses answers and requests and begins anew; in the end there is one history.
+    @Seeds(10)
+    void twoRecoverersOverAnUnreliableStoreAgree(long seed) throws Exception {
+        try (var fleet = new LoggedFleet(store, folder, 3, seed)) {
+            for (int segment = 0; segment < 3; segment++) {
+                fleet.residents().forEach(resident -> resident.live(4));
+                fleet.flush();
+            }
+            Fence.Closed closed = fleet.fence();
+            var flaky = new FlakyObjectStore(store);
+            flaky.shake(new SplittableRandom(seed), 10);
+
+            var one = CompletableFuture.supplyAsync(() -> untilDone(flaky, closed));
+            var two = CompletableFuture.supplyAsync(() -> untilDone(flaky, closed));
+
+            assertThat(one.get().coverage()).isEqualTo(positions(fleet));
+            assertThat(two.get().coverage()).isEqualTo(positions(fleet));
+            flaky.land(); // Late puts of both: they must find their keys taken.
+            for (Resident resident : fleet.residents()) {
+                assertRestorable(resident);
+            }
+        }
+    }
+
+    /// The worker died between the derived file and its history object: the states are restorable
+    /// by segment only if the index names it.
+    @Test
+    void historyObjectThatADrainStillOwedIsWritten() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 1, 2)) {
+            Resident resident = fleet.residents().getFirst();
+            resident.live(5);
+            fleet.flush();
+            Drain.writeFile(store, resident.tenant(), resident.input(), folder);
+            resident.live(3);
+            fleet.flush();
+
+            Recovered recovered = recover(store, fleet.fence());
+
+            assertThat(recovered.filesWritten()).isEqualTo(1);
+            assertThat(exactPoints(resident))
+                    .isEqualTo(resident.images().navigableKeySet().stream().toList());
+        }
+    }
+
+    /// A late PUT of the dead owner made a file that overlaps what a recoverer writes.
+    @Test
+    void overlappingFilesOfADeadOwnerDoNoHarm() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 1, 4)) {
+            Resident resident = fleet.residents().getFirst();
+            resident.live(4);
+            fleet.flush();
+            DrainInput late = resident.input();
+            resident.live(6);
+            fleet.flush();
+            recover(store, fleet.fence());
+
+            Drain.write(store, resident.tenant(), late, folder);
+
+            assertThat(LineageHistory.list(store, resident.tenant()).files()).hasSize(2);
+            assertRestorable(resident);
+        }
+    }
+
+    /// One tenant's file is of another database than the one its entries were made on: it is
+    /// refused, the others are recovered.
+    @Test
+    void tenantWithABrokenChainDoesNotHoldUpTheOthers() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 2, 5)) {
+            Resident broken = fleet.residents().getFirst();
+            broken.live(3);
+            fleet.flush();
+            DrainInput input = broken.input();
+            var strange =
+                    new DrainInput(
+                            input.pageSize(),
+                            input.commitBefore(),
+                            input.commit(),
+                            input.min(),
+                            input.max(),
+                            input.pages(),
+                            input.lastMillis(),
+                            input.checksumAfter() ^ 1,
+                            input.points());
+            Drain.writeFile(store, broken.tenant(), strange, folder);
+            fleet.residents().forEach(resident -> resident.live(3));
+            fleet.flush();
+
+            Recovered recovered = recover(store, fleet.fence());
+
+            assertThat(recovered.failed()).containsOnlyKeys(broken.tenant());
+            assertThat(recovered.failed().get(broken.tenant()))
+                    .isInstanceOf(Corrupt.class)
+                    .hasMessageContaining("was made on another database");
+            assertThat(recovered.coverage()).containsEntry(broken.tenant(), new Txid(6));
+            assertRestorable(fleet.residents().getLast());
+            assertThatThrownBy(() ->
+                            LineageHistory.list(store, broken.tenant())
+                                    .requireCoverage(new Txid(6)))
+                    .isInstanceOf(HistoryIncomplete.class);
+        }
+    }
+
+    @Test
+    void missingFileBeforeTheUndrainedEntriesFailsTheTenant() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 1, 6)) {
+            Resident resident = fleet.residents().getFirst();
+            resident.live(3);
+            fleet.flush();
+            resident.drain();
+            resident.live(3);
+            fleet.flush();
+            LineageHistory.list(store, resident.tenant())
+                    .files()
+                    .forEach(file -> store.delete(file.key()));
+            // The first three are in the log still, but the log says that they were drained.
+            resident.live(1);
+            fleet.flush();
+
+            Recovered recovered = recover(store, fleet.fence());
+
+            assertThat(recovered.failed().get(resident.tenant()))
+                    .isInstanceOf(HistoryIncomplete.class);
+        }
+    }
+
+    @Test
+    void nothingAtOrAboveTheFenceIsRead() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 1, 7)) {
+            Resident resident = fleet.residents().getFirst();
+            resident.live(3);
+            fleet.flush();
+            Fence.Closed closed = fleet.fence();
+            // A zombie's segment that landed above the fence.
+            try (var zombie = new LoggedFleet(new MemoryObjectStore(), other(), 1, 7)) {
+                zombie.residents().getFirst().live(5);
+                zombie.flush();
+                byte[] segment =
+                        zombie.copyOfLog().get(new Slot(1, 2).key(LoggedFleet.LOG)).orElseThrow();
+                store.damage(closed.slot().next().key(LoggedFleet.LOG), segment);
+            }
+
+            Recovered recovered = recover(store, closed);
+
+            assertThat(recovered.coverage()).containsEntry(resident.tenant(), new Txid(3));
+        }
+    }
+
+    private Path other() throws IOException {
+        return Files.createDirectory(folder.resolve("zombie"));
+    }
+
+    private Recovered recover(ObjectStore where, Fence.Closed closed) {
+        return Recovery.recover(where, LoggedFleet.LOG, closed, folder, new Hurried());
+    }
+
+    private Recovered untilDone(ObjectStore where, Fence.Closed closed) {
+        while (true) {
+            try {
+                return recover(where, closed);
+            } catch (StoreException.Unavailable again) {
+                assertThat(again.answer()).isEqualTo("timeout");
+            }
+        }
+    }
+
+    private static TreeMap<String, byte[]> derived(ObjectStore store) {
+        return new TreeMap<>(
+                store.listAll("tenants/")
+                        .collect(
+                                Collectors.toMap(
+                                        ListedObject::key,
+                                        object -> store.get(object.key()).orElseThrow()))) {
+            @Override
+            public boolean equals(Object other) {
+                return other instanceof TreeMap<?, ?> map
+                        && keySet().equals(map.keySet())
+                        && keySet().stream()
+                                .allMatch(key ->
+                                        java.util.Arrays.equals(get(key), (byte[]) map.get(key)));
+            }
+
+            @Override
+            public int hashCode() {
+                return keySet().hashCode();
+            }
+        };
+    }
+
+    private static boolean isFile(ListedObject object) {
+        return object.key().endsWith(".ltx");
+    }
+
+    private static java.util.Map<TenantKey, Txid> positions(LoggedFleet fleet) {
+        return fleet.residents().stream()
+                .collect(
+                        Collectors.toMap(Resident::tenant, one -> one.history().position().txid()));
+    }
+
+    private static java.util.Map<TenantKey, Txid> lacking(LoggedFleet fleet, Recovered recovered) {
+        var positions = positions(fleet);
+        positions.keySet().retainAll(recovered.coverage().keySet());
+        return positions;
+    }
+
+    private List<Txid> exactPoints(Resident resident) {
+        return HistoryIndex.points(
+                        store, resident.tenant(), new Txid(1), resident.history().position().txid())
+                .stream()
+                .map(IndexPoint::max)
+                .toList();
+    }
+
+    private void assertRestorable(Resident resident) throws IOException {
+        LineageHistory history = LineageHistory.list(store, resident.tenant());
+        Path target = folder.resolve("restored.db");
+
+        Hydrated hydrated =
+                Hydrator.hydrate(
+                        store,
+                        RestorePlan.latest(history),
+                        target,
+                        Hydrator.Limits.DEFAULT,
+                        new ThreadTasks(),
+                        Progress.NONE);
+
+        assertThat(hydrated.position()).isEqualTo(resident.history().position());
+        assertThat(Files.readAllBytes(target)).isEqualTo(resident.images().lastEntry().getValue());
+    }
+
+    /// Real threads that do not pause between retries.
+    private static final class Hurried implements Tasks {
+        private final ThreadTasks tasks = new ThreadTasks();
+
+        @Override
+        public void start(String name, Runnable body) {
+            tasks.start(name, body);
+        }
+
+        @Override
+        public void sleep(Duration time) {
+            Thread.yield();
+        }
+
+        @Override
+        public long nanos() {
+            return tasks.nanos();
+        }
+
+        @Override
+        public Guard guard() {
+            return tasks.guard();
+        }
+    }
+}

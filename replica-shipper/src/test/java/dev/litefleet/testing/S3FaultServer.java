@@ -1,0 +1,683 @@
+package dev.litefleet.testing;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.litefleet.replica.objects.StoreCredentials;
+import dev.litefleet.replica.objects.StoreUrl;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpServerResponse;
+import java.net.URLDecoder;
+import java.net.URLEncoder;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.random.RandomGenerator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// An S3 endpoint on loopback that misbehaves on request. Written from Amazon's API reference,
+/// without a look at our client and without its SDK, so that the two do not share a mistake.
+///
+/// Speaks path style; PUT (with `If-None-Match: *`, `Content-MD5`, signed chunks), GET with ranges,
+/// HEAD, DELETE, LIST in both versions with delimiter, HEAD of a bucket. Every bucket exists except
+/// those named by [#withoutBucket]. The access key is checked, the signature is not.
+///
+/// Objects live in memory. One event loop serves all requests, so the order of their effects is the
+/// order in which they are logged.
+public final class S3FaultServer implements AutoCloseable {
+    public static final StoreCredentials CREDENTIALS =
+            new StoreCredentials("litefleet-test", "litefleet-test-secret");
+
+    /// One request as it arrived.
+    ///
+    /// @param verb `PUT`, `GET`, `HEAD`, `LIST` or `DELETE`
+    /// @param key in the bucket; of a listing its prefix
+    /// @param range header, empty if none
+    /// @param bytes of the request's body
+    /// @param status of the answer; 0 if there was none, or not yet
+    public record Request(
+            String verb, String bucket, String key, String range, long bytes, int status) {}
+
+    /// What may go wrong with one request.
+    public sealed interface Fault {
+        /// The answer comes later; the effect does not.
+        record Latency(Duration time) implements Fault {}
+
+        /// This error instead of an effect.
+        record Refuse(int status, String code) implements Fault {}
+
+        /// The connection is closed instead of an effect.
+        record DropRequest() implements Fault {}
+
+        /// The connection is closed after the effect, before the answer.
+        record DropAnswer() implements Fault {}
+
+        /// No answer ever, and no effect.
+        record Hang() implements Fault {}
+
+        /// The effect comes only at [S3FaultServer#land]; the connection is closed now.
+        record Late() implements Fault {}
+
+        /// The body of the answer breaks off after so many bytes.
+        record Truncate(int bytes) implements Fault {}
+
+        /// The answer says, wrongly, that it is this many bytes shorter than asked for.
+        record Shorten(int bytes) implements Fault {}
+
+        /// One bit of the answer's body is wrong.
+        record FlipBit() implements Fault {}
+
+        /// The answer has status 200 whatever its body says.
+        record AsSuccess() implements Fault {}
+    }
+
+    private record Stored(
+            byte[] bytes,
+            String etag,
+            Instant modified,
+            Map<String, String> metadata,
+            long number) {}
+
+    /// A fault waiting for its requests.
+    private static final class Rule {
+        private final Predicate<Request> applies;
+        private final Fault fault;
+        private int times;
+
+        private Rule(Predicate<Request> applies, Fault fault, int times) {
+            this.applies = applies;
+            this.fault = fault;
+            this.times = times;
+        }
+    }
+
+    private static final class Refused extends RuntimeException {
+        private final int status;
+        private final String code;
+
+        private Refused(int status, String code) {
+            super(code);
+            this.status = status;
+            this.code = code;
+        }
+    }
+
+    private static final Pattern RANGE = Pattern.compile("bytes=([0-9]*)-([0-9]*)");
+    private static final DateTimeFormatter HTTP_DATE =
+            DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ROOT)
+                    .withZone(ZoneOffset.UTC);
+    private static final int KEYS_MAX = 1000;
+
+    private final InstantSource clock;
+    private final Vertx vertx;
+    private final HttpServer server;
+    private final Map<String, NavigableMap<String, Stored>> buckets =
+            new ConcurrentHashMap<>(); // maps guarded by this
+    private final List<Rule> rules = new ArrayList<>(); // guarded by this
+    private final List<Request> requests = new ArrayList<>(); // guarded by this
+    private final List<Runnable> late = new ArrayList<>(); // guarded by this
+    private final List<String> missing = new ArrayList<>(); // guarded by this
+    private long number; // guarded by this; of the last change
+    private int listingLag; // guarded by this
+    private boolean conditional = true; // guarded by this
+    private @Nullable RandomGenerator chance; // guarded by this
+    private int percent; // guarded by this
+    private Duration latencyMin = Duration.ZERO; // guarded by this
+    private Duration latencyMax = Duration.ZERO; // guarded by this
+
+    private S3FaultServer(InstantSource clock, int port) {
+        this.clock = clock;
+        this.vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
+        this.server =
+                vertx.createHttpServer(new HttpServerOptions().setHost("127.0.0.1").setPort(port))
+                        .requestHandler(this::arrive);
+    }
+
+    /// Starts on a free port.
+    public static S3FaultServer start() {
+        return start(InstantSource.system(), 0);
+    }
+
+    /// @param clock of the objects and the Date header
+    /// @param port 0 for a free one
+    public static S3FaultServer start(InstantSource clock, int port) {
+        var server = new S3FaultServer(clock, port);
+        await(server.server.listen().toCompletionStage());
+        return server;
+    }
+
+    public String endpoint() {
+        return "http://127.0.0.1:" + server.actualPort();
+    }
+
+    /// A store in this endpoint; give it [#CREDENTIALS], or a child process both halves in
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    ///
+    /// @param bucketAndPrefix like `fleet/a/b`
+    /// @param settings like `timeout=1s`
+    public StoreUrl url(String bucketAndPrefix, String... settings) {
+        var text = new StringBuilder("s3://" + bucketAndPrefix + "?endpoint=" + endpoint());
+        for (String setting : settings) {
+            text.append('&').append(setting);
+        }
+        return StoreUrl.parse(text.toString());
+    }
+
+    /// The next request of this kind has this fault.
+    ///
+    /// @param verb `PUT`, `GET`, `HEAD`, `LIST` or `DELETE`
+    public void next(String verb, Fault fault) {
+        next(verb, fault, 1);
+    }
+
+    /// The next `times` requests of this kind have this fault.
+    public void next(String verb, Fault fault, int times) {
+        when(request -> request.verb().equals(verb), fault, times);
+    }
+
+    /// The next `times` requests that fit have this fault. A request has at most one of those asked
+    /// for, the oldest that fits.
+    public synchronized void when(Predicate<Request> applies, Fault fault, int times) {
+        rules.add(new Rule(applies, fault, times));
+    }
+
+    /// From now on every answer takes a time between these, evenly spread, and this share of all
+    /// requests is refused with 503, dropped or deprived of its answer, a third each.
+    ///
+    /// @param percent 0 to 100
+    public synchronized void shake(
+            RandomGenerator random, Duration latencyMin, Duration latencyMax, int percent) {
+        this.chance = random;
+        this.latencyMin = latencyMin;
+        this.latencyMax = latencyMax;
+        this.percent = percent;
+    }
+
+    /// Forgets every fault.
+    public synchronized void calm() {
+        rules.clear();
+        chance = null;
+        percent = 0;
+        latencyMin = Duration.ZERO;
+        latencyMax = Duration.ZERO;
+        listingLag = 0;
+        conditional = true;
+    }
+
+    /// Lets the delayed writes arrive, in the order they were sent.
+    public void land() {
+        List<Runnable> arriving;
+        synchronized (this) {
+            arriving = List.copyOf(late);
+            late.clear();
+        }
+        arriving.forEach(Runnable::run);
+    }
+
+    /// From now on listings do not show the last `changes` objects that were created.
+    public synchronized void delayListing(int changes) {
+        listingLag = changes;
+    }
+
+    /// From now on `If-None-Match` is accepted and ignored, as by many who claim to speak S3.
+    public synchronized void ignoreConditions() {
+        conditional = false;
+    }
+
+    /// From now on this bucket does not exist.
+    public synchronized void withoutBucket(String bucket) {
+        missing.add(bucket);
+    }
+
+    /// What arrived, in order.
+    public synchronized List<Request> requests() {
+        return List.copyOf(requests);
+    }
+
+    /// How many requests of this kind arrived.
+    public synchronized long count(String verb) {
+        return requests.stream().filter(request -> request.verb().equals(verb)).count();
+    }
+
+    public synchronized void clearRequests() {
+        requests.clear();
+    }
+
+    /// Every key of a bucket, in order.
+    public synchronized List<String> keys(String bucket) {
+        return List.copyOf(bucket(bucket).keySet());
+    }
+
+    /// User metadata of an object by lower-case name without `x-amz-meta-`.
+    public synchronized Map<String, String> metadata(String bucket, String key) {
+        Stored object = bucket(bucket).get(key);
+        if (object == null) {
+            throw new IllegalArgumentException("no such key: " + key);
+        }
+        return object.metadata();
+    }
+
+    @Override
+    public void close() {
+        await(vertx.close().toCompletionStage());
+    }
+
+    private void arrive(HttpServerRequest http) {
+        http.body().onSuccess(body -> serve(http, body.getBytes()));
+    }
+
+    private void serve(HttpServerRequest http, byte[] body) {
+        String path = http.path();
+        int slash = path.indexOf('/', 1);
+        String bucket = decode(path.substring(1, slash < 0 ? path.length() : slash));
+        String key = slash < 0 ? "" : decode(path.substring(slash + 1));
+        boolean list = key.isEmpty() && http.method() == HttpMethod.GET;
+        String verb = list ? "LIST" : http.method().name();
+        var request =
+                new Request(
+                        verb,
+                        bucket,
+                        list ? parameter(http, "prefix") : key,
+                        header(http, "Range"),
+                        body.length,
+                        0);
+        int index;
+        Fault fault;
+        Duration latency;
+        synchronized (this) {
+            index = requests.size();
+            requests.add(request);
+            fault = fault(request);
+            latency = latency(fault);
+        }
+        switch (fault) {
+            case Fault.Hang() -> {}
+            case Fault.DropRequest() -> http.connection().close();
+            case Fault.Late() -> {
+                synchronized (this) {
+                    late.add(() -> answer(http, request, body, null));
+                }
+                http.connection().close();
+            }
+            case null, default -> {
+                Answer answer = answer(http, request, body, fault);
+                if (fault instanceof Fault.DropAnswer) {
+                    http.connection().close();
+                    return;
+                }
+                synchronized (this) {
+                    if (index < requests.size()) {
+                        requests.set(index, answered(request, answer.status()));
+                    }
+                }
+                if (latency.isZero()) {
+                    send(http, answer, fault);
+                } else {
+                    vertx.setTimer(Math.max(1, latency.toMillis()), _ -> send(http, answer, fault));
+                }
+            }
+        }
+    }
+
+    /// @param fields headers
+    /// @param size what Content-Length says; HEAD has one without a body
+    private record Answer(int status, Map<String, String> fields, byte[] body, long size) {}
+
+    private Answer answer(
+            HttpServerRequest http, Request request, byte[] body, @Nullable Fault fault) {
+        try {
+            if (fault instanceof Fault.Refuse(int status, String code)) {
+                throw new Refused(status, code);
+            }
+            if (!header(http, "Authorization").contains(CREDENTIALS.accessKey() + "/")) {
+                throw new Refused(403, "InvalidAccessKeyId");
+            }
+            synchronized (this) {
+                if (missing.contains(request.bucket())) {
+                    throw new Refused(404, "NoSuchBucket");
+                }
+                return switch (request.verb()) {
+                    case "PUT" -> put(http, request, body);
+                    case "GET" -> read(http, request, true);
+                    case "HEAD" -> read(http, request, false);
+                    case "LIST" -> list(http, request);
+                    case "DELETE" -> {
+                        bucket(request.bucket()).remove(request.key());
+                        yield new Answer(204, Map.of(), new byte[0], 0);
+                    }
+                    default -> throw new Refused(501, "NotImplemented");
+                };
+            }
+        } catch (Refused refused) {
+            boolean bodiless = request.verb().equals("HEAD");
+            byte[] document =
+                    bodiless
+                            ? new byte[0]
+                            : ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                                            + "<Error><Code>%s</Code>"
+                                            + "<Message>%s</Message><RequestId>1</RequestId></Error>")
+                                    .formatted(refused.code, refused.code)
+                                    .getBytes(UTF_8);
+            return new Answer(
+                    refused.status,
+                    Map.of("Content-Type", "application/xml"),
+                    document,
+                    document.length);
+        }
+    }
+
+    private Answer put(HttpServerRequest http, Request request, byte[] body) {
+        if (request.key().isEmpty()) {
+            return new Answer(200, Map.of(), new byte[0], 0); // CreateBucket: they all exist.
+        }
+        byte[] bytes =
+                header(http, "x-amz-content-sha256").startsWith("STREAMING-")
+                        ? unchunk(body)
+                        : body;
+        String md5 = header(http, "Content-MD5");
+        byte[] digest = digest("MD5", bytes);
+        if (!md5.isEmpty() && !md5.equals(Base64.getEncoder().encodeToString(digest))) {
+            throw new Refused(400, "BadDigest");
+        }
+        String sha256 = header(http, "x-amz-content-sha256");
+        if (sha256.length() == 64
+                && !sha256.equals(HexFormat.of().formatHex(digest("SHA-256", bytes)))) {
+            throw new Refused(400, "XAmzContentSHA256Mismatch");
+        }
+        String condition = header(http, "If-None-Match");
+        if (!condition.isEmpty() && !condition.equals("*")) {
+            throw new Refused(501, "NotImplemented");
+        }
+        NavigableMap<String, Stored> objects = bucket(request.bucket());
+        if (!condition.isEmpty() && conditional && objects.containsKey(request.key())) {
+            throw new Refused(412, "PreconditionFailed");
+        }
+        var metadata = new TreeMap<String, String>();
+        http.headers()
+                .forEach((name, value) -> {
+                    String lower = name.toLowerCase(Locale.ROOT);
+                    if (lower.startsWith("x-amz-meta-")) {
+                        metadata.put(lower.substring("x-amz-meta-".length()), value);
+                    }
+                });
+        String etag = '"' + HexFormat.of().formatHex(digest) + '"';
+        objects.put(
+                request.key(),
+                new Stored(
+                        bytes,
+                        etag,
+                        clock.instant().truncatedTo(ChronoUnit.SECONDS),
+                        metadata,
+                        ++number));
+        return new Answer(200, Map.of("ETag", etag), new byte[0], 0);
+    }
+
+    private Answer read(HttpServerRequest http, Request request, boolean withBody) {
+        if (request.key().isEmpty()) {
+            return new Answer(200, Map.of(), new byte[0], 0); // HeadBucket.
+        }
+        Stored object = bucket(request.bucket()).get(request.key());
+        if (object == null) {
+            throw new Refused(404, "NoSuchKey");
+        }
+        var fields = new TreeMap<String, String>();
+        fields.put("ETag", object.etag());
+        fields.put("Last-Modified", HTTP_DATE.format(object.modified()));
+        fields.put("Accept-Ranges", "bytes");
+        fields.put("Content-Type", "binary/octet-stream");
+        object.metadata().forEach((name, value) -> fields.put("x-amz-meta-" + name, value));
+        byte[] bytes = object.bytes();
+        int status = 200;
+        Matcher range = RANGE.matcher(request.range());
+        if (range.matches()) {
+            int size = bytes.length;
+            long from;
+            long to = size - 1L;
+            if (range.group(1).isEmpty()) {
+                from = Math.max(0, size - Long.parseLong(range.group(2)));
+            } else {
+                from = Long.parseLong(range.group(1));
+                if (!range.group(2).isEmpty()) {
+                    to = Math.min(to, Long.parseLong(range.group(2)));
+                }
+            }
+            if (from >= size) {
+                throw new Refused(416, "InvalidRange");
+            }
+            status = 206;
+            fields.put("Content-Range", "bytes %d-%d/%d".formatted(from, to, size));
+            bytes = Arrays.copyOfRange(bytes, (int) from, (int) to + 1);
+        }
+        return new Answer(status, fields, withBody ? bytes : new byte[0], bytes.length);
+    }
+
+    private Answer list(HttpServerRequest http, Request request) {
+        if (http.params().contains("location")) {
+            return xml("<LocationConstraint/>");
+        }
+        boolean v2 = parameter(http, "list-type").equals("2");
+        String delimiter = parameter(http, "delimiter");
+        String token = parameter(http, v2 ? "continuation-token" : "marker");
+        String after = token.isEmpty() ? parameter(http, "start-after") : token;
+        String maxKeys = parameter(http, "max-keys");
+        int limit = maxKeys.isEmpty() ? KEYS_MAX : Math.min(KEYS_MAX, Integer.parseInt(maxKeys));
+        var contents = new StringBuilder();
+        int count = 0;
+        String folder = "";
+        String last = "";
+        boolean truncated = false;
+        for (var entry : bucket(request.bucket()).tailMap(request.key(), true).entrySet()) {
+            String key = entry.getKey();
+            if (!key.startsWith(request.key())) {
+                break;
+            }
+            boolean seen = BYTES.compare(key, after) <= 0;
+            boolean unlisted = entry.getValue().number() > number - listingLag;
+            if (seen || unlisted || (!folder.isEmpty() && key.startsWith(folder))) {
+                continue;
+            }
+            int slash = delimiter.isEmpty() ? -1 : key.indexOf(delimiter, request.key().length());
+            String common = slash < 0 ? "" : key.substring(0, slash + delimiter.length());
+            if (!common.isEmpty() && after.startsWith(common)) {
+                continue; // This folder was on the page before.
+            }
+            if (count == limit) {
+                truncated = true;
+                break;
+            }
+            count++;
+            if (common.isEmpty()) {
+                last = key;
+                contents.append(
+                        "<Contents><Key>%s</Key><LastModified>%s</LastModified><ETag>%s</ETag><Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>"
+                                .formatted(
+                                        name(http, key),
+                                        entry.getValue().modified(),
+                                        escape(entry.getValue().etag()),
+                                        entry.getValue().bytes().length));
+            } else {
+                folder = common;
+                last = common;
+                contents.append(
+                        "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>"
+                                .formatted(name(http, common)));
+            }
+        }
+        var head = new StringBuilder();
+        head.append("<Name>%s</Name>".formatted(request.bucket()));
+        head.append("<Prefix>%s</Prefix>".formatted(name(http, request.key())));
+        head.append("<MaxKeys>%d</MaxKeys>".formatted(limit));
+        head.append("<IsTruncated>%b</IsTruncated>".formatted(truncated));
+        if (v2) {
+            head.append("<KeyCount>%d</KeyCount>".formatted(count));
+        }
+        if (!delimiter.isEmpty()) {
+            head.append("<Delimiter>%s</Delimiter>".formatted(name(http, delimiter)));
+        }
+        if (!parameter(http, "encoding-type").isEmpty()) {
+            head.append("<EncodingType>url</EncodingType>");
+        }
+        if (truncated) {
+            String tag = v2 ? "NextContinuationToken" : "NextMarker";
+            // A token is opaque and not subject to the encoding; a marker is a key.
+            head.append("<%s>%s</%s>".formatted(tag, v2 ? escape(last) : name(http, last), tag));
+        }
+        return xml("<ListBucketResult>%s%s</ListBucketResult>".formatted(head, contents));
+    }
+
+    private static Answer xml(String document) {
+        byte[] bytes = ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + document).getBytes(UTF_8);
+        return new Answer(200, Map.of("Content-Type", "application/xml"), bytes, bytes.length);
+    }
+
+    private void send(HttpServerRequest http, Answer answer, @Nullable Fault fault) {
+        HttpServerResponse response = http.response();
+        response.exceptionHandler(_ -> {}); // The client went away: a test meant it to.
+        response.setStatusCode(fault instanceof Fault.AsSuccess ? 200 : answer.status());
+        answer.fields().forEach(response::putHeader);
+        response.putHeader("Date", HTTP_DATE.format(clock.instant()));
+        response.putHeader("x-amz-request-id", "1");
+        byte[] body = answer.body();
+        if (fault instanceof Fault.FlipBit && body.length > 0) {
+            body = body.clone();
+            body[body.length / 2] ^= 1;
+        }
+        if (fault instanceof Fault.Shorten(int bytes)) {
+            body = Arrays.copyOf(body, Math.max(0, body.length - bytes));
+            response.putHeader("Content-Length", String.valueOf(body.length));
+        } else if (answer.status() != 204) {
+            response.putHeader("Content-Length", String.valueOf(answer.size()));
+        }
+        if (fault instanceof Fault.Truncate(int bytes) && bytes < body.length) {
+            response.write(Buffer.buffer(Arrays.copyOf(body, bytes)))
+                    .onComplete(_ -> http.connection().close());
+        } else {
+            response.end(Buffer.buffer(body));
+        }
+    }
+
+    /// Guarded by this.
+    private @Nullable Fault fault(Request request) {
+        for (Rule rule : rules) {
+            if (rule.times > 0 && rule.applies.test(request)) {
+                rule.times--;
+                return rule.fault;
+            }
+        }
+        if (chance == null || chance.nextInt(100) >= percent) {
+            return null;
+        }
+        return switch (chance.nextInt(3)) {
+            case 0 -> new Fault.Refuse(503, "SlowDown");
+            case 1 -> new Fault.DropRequest();
+            default -> new Fault.DropAnswer();
+        };
+    }
+
+    /// Guarded by this.
+    private Duration latency(@Nullable Fault fault) {
+        if (fault instanceof Fault.Latency(Duration time)) {
+            return time;
+        }
+        if (chance == null || latencyMax.isZero()) {
+            return Duration.ZERO;
+        }
+        return Duration.ofNanos(chance.nextLong(latencyMin.toNanos(), latencyMax.toNanos() + 1));
+    }
+
+    private NavigableMap<String, Stored> bucket(String name) {
+        return buckets.computeIfAbsent(name, _ -> new TreeMap<>(BYTES));
+    }
+
+    private static final Comparator<String> BYTES =
+            (a, b) -> Arrays.compareUnsigned(a.getBytes(UTF_8), b.getBytes(UTF_8));
+
+    private static Request answered(Request it, int status) {
+        return new Request(it.verb(), it.bucket(), it.key(), it.range(), it.bytes(), status);
+    }
+
+    /// Body of `Content-Encoding: aws-chunked`: `<hex size>[;chunk-signature=...]\r\n<bytes>\r\n`
+    /// up to a chunk of size 0; trailers follow.
+    private static byte[] unchunk(byte[] body) {
+        var bytes = Buffer.buffer(body.length);
+        int at = 0;
+        while (true) {
+            int end = at;
+            while (body[end] != '\r') {
+                end++;
+            }
+            String line = new String(body, at, end - at, UTF_8);
+            int semicolon = line.indexOf(';');
+            int size = Integer.parseInt(semicolon < 0 ? line : line.substring(0, semicolon), 16);
+            if (size == 0) {
+                return bytes.getBytes();
+            }
+            bytes.appendBytes(body, end + 2, size);
+            at = end + 2 + size + 2;
+        }
+    }
+
+    private static byte[] digest(String algorithm, byte[] bytes) {
+        try {
+            return MessageDigest.getInstance(algorithm).digest(bytes);
+        } catch (NoSuchAlgorithmException impossible) {
+            throw new IllegalStateException(impossible);
+        }
+    }
+
+    private static String name(HttpServerRequest http, String key) {
+        return parameter(http, "encoding-type").isEmpty()
+                ? escape(key)
+                : URLEncoder.encode(key, UTF_8).replace("%2F", "/");
+    }
+
+    private static String escape(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
+    }
+
+    private static String decode(String text) {
+        return URLDecoder.decode(text.replace("+", "%2B"), UTF_8);
+    }
+
+    private static String parameter(HttpServerRequest http, String name) {
+        return Optional.ofNullable(http.params().get(name)).orElse("");
+    }
+
+    private static String header(HttpServerRequest http, String name) {
+        return Optional.ofNullable(http.getHeader(name)).orElse("");
+    }
+
+    private static <T> T await(CompletionStage<T> stage) {
+        return stage.toCompletableFuture().orTimeout(10, TimeUnit.SECONDS).join();
+    }
+}

@@ -1,0 +1,134 @@
+package dev.litefleet.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.litefleet.replica.log.Tasks;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/// The simulated world itself.
+final class SimTasksTest {
+    @Test
+    void timeJumpsToWhatWaits() {
+        SimTasks.run(
+                1,
+                world -> {
+                    world.sleep(Duration.ofDays(400));
+                    assertThat(world.nanos()).isEqualTo(Duration.ofDays(400).toNanos());
+                    assertThat(world.clock().instant())
+                            .isEqualTo(TestClock.START.plus(Duration.ofDays(400)));
+                });
+    }
+
+    @Test
+    void sameSeedIsTheSameOrderAndOthersDiffer() {
+        Set<List<Integer>> orders = new HashSet<>();
+        for (long seed = 0; seed < 20; seed++) {
+            List<Integer> first = new ArrayList<>();
+            List<Integer> second = new ArrayList<>();
+            long hash = SimTasks.run(seed, world -> race(world, first));
+            assertThat(SimTasks.run(seed, world -> race(world, second))).isEqualTo(hash);
+            assertThat(second).isEqualTo(first);
+            orders.add(first);
+        }
+
+        assertThat(orders).hasSizeGreaterThan(5);
+    }
+
+    @Test
+    void guardExcludes() {
+        SimTasks.run(
+                1,
+                world -> {
+                    Tasks.Guard guard = world.node("n").guard();
+                    int[] inside = new int[1];
+                    for (int i = 0; i < 10; i++) {
+                        world.node("n" + i)
+                                .start(
+                                        "t",
+                                        () -> {
+                                            guard.lock();
+                                            assertThat(++inside[0]).isEqualTo(1);
+                                            world.sleep(Duration.ofSeconds(1));
+                                            inside[0]--;
+                                            guard.unlock();
+                                        });
+                    }
+                    world.sleep(Duration.ofMinutes(1));
+                });
+    }
+
+    @Test
+    void pausedNodeStandsStillAndFindsItselfLate() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var node = world.node("zombie");
+                    List<Duration> woke = new ArrayList<>();
+                    node.start(
+                            "t",
+                            () -> {
+                                node.sleep(Duration.ofSeconds(1));
+                                woke.add(Duration.ofNanos(node.nanos()));
+                            });
+                    world.yield();
+                    node.pause();
+                    world.sleep(Duration.ofSeconds(60));
+                    assertThat(woke).isEmpty();
+
+                    node.resume();
+                    world.sleep(Duration.ofSeconds(1));
+
+                    assertThat(woke).containsExactly(Duration.ofSeconds(60));
+                });
+    }
+
+    @Test
+    void everybodyWaitingIsAFailure() {
+        assertThatThrownBy(() ->
+                        SimTasks.run(
+                                1,
+                                world -> {
+                                    Tasks.Guard guard = world.node("n").guard();
+                                    guard.lock();
+                                    guard.await();
+                                }))
+                .hasMessageContaining("everybody waits for ever");
+    }
+
+    @Test
+    void failureOfAnyActorIsTheWorlds() {
+        assertThatThrownBy(() ->
+                        SimTasks.run(
+                                7,
+                                world -> {
+                                    world.node("n")
+                                            .start(
+                                                    "t",
+                                                    () -> {
+                                                        throw new IllegalStateException("broken");
+                                                    });
+                                    world.sleep(Duration.ofSeconds(1));
+                                }))
+                .hasMessageContaining("seed 7: broken");
+    }
+
+    private static void race(SimTasks world, List<Integer> order) {
+        for (int i = 0; i < 4; i++) {
+            int number = i;
+            world.node("n")
+                    .start(
+                            "t",
+                            () -> {
+                                world.yield();
+                                order.add(number);
+                            });
+        }
+        world.sleep(Duration.ofSeconds(1));
+    }
+}
