@@ -1,0 +1,24 @@
+package dev.litefleet.worker.control;
+
+import static java.util.Objects.requireNonNull;
+
+import java.util.List;
+
+/// The controller's answer to a [Heartbeat].
+///
+/// @param epoch of the answering controller
+/// @param status [#LIVE]: the lease is renewed; [#CLOSED]: the session is fencing or closed, check
+///   the own log at once; [#UNKNOWN]: this controller has not met the session, register again
+/// @param tokenGens generations that changed since `tokenGensSeen` of the heartbeat
+/// @param tokenGensSeen the counter to send with the next heartbeat
+public record HeartbeatReply(
+        long epoch, String status, List<TokenGen> tokenGens, long tokenGensSeen) {
+    public static final String LIVE = "live";
+    public static final String CLOSED = "closed";
+    public static final String UNKNOWN = "unknown";
+
+    public HeartbeatReply {
+        requireNonNull(status, "status");
+        tokenGens = List.copyOf(tokenGens);
+    }
+}

@@ -1,0 +1,5 @@
+/// The worker process: settings, wiring, start and stop.
+@NullMarked
+package dev.litefleet.worker;
+
+import org.jspecify.annotations.NullMarked;

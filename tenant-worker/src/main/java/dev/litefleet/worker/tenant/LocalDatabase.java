@@ -1,0 +1,121 @@
+package dev.litefleet.worker.tenant;
+
+import dev.litefleet.replica.Position;
+import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.Hydrated;
+import dev.litefleet.replica.history.Hydrator;
+import dev.litefleet.replica.history.LineageHistory;
+import dev.litefleet.replica.history.Progress;
+import dev.litefleet.replica.history.RestorePlan;
+import dev.litefleet.replica.ltx.DatabaseChecksum;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/// A closed database on the local disk whose state is known: read from the store and verified, or
+/// closed by this very session. It can be opened without asking anybody.
+///
+/// @param directory holds `db` and, of a database that was closed, `sums` and `position.json`
+/// @param position how far its history goes, and what its pages add up to
+/// @param pageSize in bytes
+/// @param lastMillis time of its last commit, Unix milliseconds; 0 if it has none
+/// @param exists whether there is a file; a lineage without commits has none
+public record LocalDatabase(
+        Path directory,
+        TenantKey key,
+        Position position,
+        int pageSize,
+        long lastMillis,
+        boolean exists) {
+    /// Page size of new databases.
+    static final int PAGE_SIZE_DEFAULT = 4096;
+
+    private static final String DB = "db";
+    private static final String SUMS = "sums";
+
+    /// A lineage before its first commit.
+    static LocalDatabase empty(Path directory, TenantKey key) {
+        return new LocalDatabase(
+                directory,
+                key,
+                new Position(Txid.NONE, DatabaseChecksum.EMPTY),
+                PAGE_SIZE_DEFAULT,
+                0,
+                false);
+    }
+
+    /// Reads the newest state of `key` from the store into `directory`, which is created, and in
+    /// which nothing may lie. Blocks on the network; calls no SQLite.
+    ///
+    /// @param floor the last TXID that is known to have been durable
+    /// @throws dev.litefleet.replica.ReplicaException.HistoryIncomplete if the store has less
+    /// @throws dev.litefleet.replica.ReplicaException.Corrupt if what it has is damaged
+    /// @throws dev.litefleet.replica.objects.StoreException if it cannot be reached
+    public static LocalDatabase hydrate(
+            Path directory, TenantKey key, Txid floor, Shipping shipping) {
+        createDirectories(directory);
+        LineageHistory history = LineageHistory.list(shipping.store(), key).requireCoverage(floor);
+        if (history.coverage().equals(Txid.NONE)) {
+            return empty(directory, key);
+        }
+        Hydrated hydrated =
+                Hydrator.hydrate(
+                        shipping.store(),
+                        RestorePlan.latest(history),
+                        directory.resolve(DB),
+                        Hydrator.Limits.DEFAULT,
+                        shipping.tasks(),
+                        Progress.NONE);
+        hydrated.sums().save(directory.resolve(SUMS));
+        return new LocalDatabase(
+                directory,
+                key,
+                hydrated.position(),
+                hydrated.pageSize(),
+                hydrated.lastMillis(),
+                true);
+    }
+
+    Path db() {
+        return directory.resolve(DB);
+    }
+
+    Path wal() {
+        return directory.resolve(DB + "-wal");
+    }
+
+    Path sums() {
+        return directory.resolve(SUMS);
+    }
+
+    Path positionFile() {
+        return directory.resolve("position.json");
+    }
+
+    /// The page checksums as the last session or the hydration left them.
+    ///
+    /// @throws Corrupt if they do not add up to `position`
+    DatabaseChecksum loadSums() {
+        if (!exists) {
+            return new DatabaseChecksum(pageSize);
+        }
+        Optional<DatabaseChecksum> sums = DatabaseChecksum.load(sums());
+        if (sums.isEmpty() || sums.get().value() != position.checksum()) {
+            throw new Corrupt(
+                    sums().toString(), 0, "page checksums do not add up to " + position, null);
+        }
+        return sums.get();
+    }
+
+    private static void createDirectories(Path directory) {
+        try {
+            Files.createDirectories(directory);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot create " + directory, e);
+        }
+    }
+}

@@ -1,0 +1,619 @@
+package dev.litefleet.worker.tenant;
+
+import dev.litefleet.replica.LockPage;
+import dev.litefleet.replica.Position;
+import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.ChangedPages;
+import dev.litefleet.replica.history.Drain;
+import dev.litefleet.replica.history.DrainInput;
+import dev.litefleet.replica.history.IndexPoint;
+import dev.litefleet.replica.history.LogRef;
+import dev.litefleet.replica.log.Commit;
+import dev.litefleet.replica.log.CommitLog;
+import dev.litefleet.replica.log.Entry;
+import dev.litefleet.replica.log.LogEnded;
+import dev.litefleet.replica.log.Slot;
+import dev.litefleet.replica.sqlite.OpenMode;
+import dev.litefleet.replica.sqlite.Sqlite;
+import dev.litefleet.replica.sqlite.SqliteConnection;
+import dev.litefleet.replica.sqlite.SqliteConnection.Checkpointed;
+import dev.litefleet.replica.sqlite.SqliteDatabase;
+import dev.litefleet.replica.sqlite.SqliteLimits;
+import dev.litefleet.replica.sqlite.Watchdog;
+import dev.litefleet.replica.wal.CommittedPages;
+import dev.litefleet.replica.wal.WalPosition;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/// One open database whose every commit goes into its session's log.
+///
+/// Whoever writes holds the write permit of the database; the caller sees to it that only one does.
+/// SQLite tells this class before each commit becomes visible ([Gate#announce]); the permit holder
+/// calls [#capture] after each statement that may have committed and before it gives the permit
+/// back. [#connection] and the methods that say so belong to the permit holder; the rest is
+/// thread-safe. What calls SQLite must run on a platform thread.
+///
+/// The WAL keeps every commit until it is durable and drained: only then does [#checkpoint] copy it
+/// into the database file.
+public final class ShippedDatabase {
+    /// How a checkpoint went.
+    public enum Checkpoint {
+        /// Everything is in the database file; the WAL begins anew with the next commit.
+        COMPLETE,
+        /// Some commit is not durable or not drained. Drain and come again.
+        NOT_YET,
+        /// A reader still needs the WAL. Come again.
+        HELD_BY_READER
+    }
+
+    private final LocalDatabase local;
+    private final Shipping shipping;
+    private final SqliteDatabase database;
+    private final SqliteConnection connection;
+    private final WalTap tap;
+    private final Gate gate;
+    private final @Nullable Object fileKey;
+    private final Object draining = new Object();
+    private @Nullable FileChannel drainedWal; // under draining; open while a drain reads
+    private volatile Runnable whenDurable = () -> {};
+    private volatile long walBytes;
+    private volatile long drainedBytes; // written under draining
+
+    // The permit holder's.
+    private long captured;
+    private long lastMillis;
+
+    private final Object lock = new Object();
+    private final ArrayDeque<Captured> pending = new ArrayDeque<>(); // under lock; not yet durable
+    private long pendingBytes; // under lock
+    private ChangedPages changed; // under lock; durable and not in `frozen` or drained
+    private List<IndexPoint> points = new ArrayList<>(); // under lock; the entries of `changed`
+    private @Nullable Captured lastDurable; // under lock
+    private @Nullable Frozen frozen; // under lock; a drain that is under way, or failed
+    private long drained; // under lock
+    private WalPosition drainedTo; // under lock
+    private long firstUndrained; // under lock; ticker nanoseconds, of the oldest undrained commit
+    private @Nullable Slot firstUndrainedSlot; // under lock
+    private long lastCapture; // under lock; ticker nanoseconds
+    private long lastDrain = DrainSchedule.NO_DRAIN; // under lock; ticker nanoseconds
+
+    /// A commit in the log. Told by the log when it is durable.
+    private final class Captured implements CommitLog.WhenDurable {
+        final long txid;
+        final long bytes;
+        final long at;
+        final int[] pgnos;
+        final long[] offsets;
+        final int commit;
+        final WalPosition to;
+
+        Captured(long txid, long at, CommittedPages pages) {
+            this.txid = txid;
+            this.bytes = pages.pages().length;
+            this.at = at;
+            this.pgnos = pages.pgnos();
+            this.offsets = pages.offsets();
+            this.commit = pages.commit();
+            this.to = pages.to();
+        }
+
+        @Override
+        public void durable(Slot slot, Entry entry) {
+            synchronized (lock) {
+                pending.remove();
+                pendingBytes -= bytes;
+                changed.commit(commit, pgnos, offsets);
+                if (points.isEmpty() || !points.getLast().max().equals(entry.max())) {
+                    points.add(IndexPoint.of(new LogRef(shipping.log().name(), slot), entry));
+                }
+                if (firstUndrainedSlot == null) {
+                    firstUndrainedSlot = slot;
+                }
+                lastDurable = this;
+            }
+            gate.durable(txid);
+            whenDurable.run();
+        }
+    }
+
+    /// A drain as it will be written, however often that takes: the same bytes each time.
+    private record Frozen(DrainInput input, WalPosition to, long firstCommit, Slot firstSlot) {}
+
+    private ShippedDatabase(
+            LocalDatabase local, Shipping shipping, SqliteDatabase database, WalTap tap) {
+        this.local = local;
+        this.shipping = shipping;
+        this.database = database;
+        this.connection = database.connect(OpenMode.READ_WRITE);
+        this.tap = tap;
+        this.captured = local.position().txid().value();
+        this.lastMillis = local.lastMillis();
+        this.gate = new Gate(captured);
+        this.drained = captured;
+        this.changed = new ChangedPages(local.pageSize(), tap.sums().pages());
+        this.drainedTo = tap.position();
+        this.fileKey = fileKey();
+        connection.onCommit(gate::announce);
+    }
+
+    /// Opens `local`, which nobody else has open. On a platform thread.
+    ///
+    /// @throws Corrupt if the files are not what `local` says
+    public static ShippedDatabase open(
+            LocalDatabase local, Shipping shipping, SqliteLimits limits, Watchdog watchdog) {
+        WalTap tap =
+                new WalTap(
+                        local.wal(),
+                        local.loadSums(),
+                        Math.toIntExact(shipping.config().transactionBytesMax()));
+        if (!local.exists()) {
+            Sqlite.create(local.db(), local.pageSize());
+        }
+        return new ShippedDatabase(
+                local, shipping, Sqlite.database(local.db(), limits, watchdog), tap);
+    }
+
+    /// The write connection. It also keeps SQLite from checkpointing when others close. The permit
+    /// holder's.
+    public SqliteConnection connection() {
+        return connection;
+    }
+
+    public TenantKey key() {
+        return local.key();
+    }
+
+    Gate gate() {
+        return gate;
+    }
+
+    /// A further connection; its commits are announced too. On a platform thread.
+    SqliteConnection connect(OpenMode mode) {
+        SqliteConnection further = database.connect(mode);
+        if (mode == OpenMode.READ_WRITE) {
+            further.onCommit(gate::announce);
+        }
+        return further;
+    }
+
+    /// Whether SQLite has let a commit be seen that [#capture] has not taken yet. The permit
+    /// holder's.
+    boolean uncaptured() {
+        return gate.announced() > captured;
+    }
+
+    /// Takes the commits that were made since the last call, gives each its TXID and hands it to
+    /// the log. Must be called after every statement that may have committed, before the permit is
+    /// given back. The permit holder's; reads the WAL, calls no SQLite.
+    ///
+    /// @param sync whether answers wait for it
+    /// @param by who made them
+    /// @return the last TXID of the database
+    /// @throws LogEnded if the log has ended: the commits are in this file only
+    /// @throws dev.litefleet.replica.ReplicaException if a commit cannot be taken; the database
+    ///   must not be used any more
+    public Txid capture(boolean sync, RequestContext by) {
+        if (!uncaptured()) {
+            return new Txid(captured);
+        }
+        // Fewer commits than announced: some of them changed nothing, or failed.
+        List<CommittedPages> commits = tap.read();
+        while (!commits.isEmpty()) {
+            for (CommittedPages pages : commits) {
+                capture(pages, sync, by);
+            }
+            commits = uncaptured() ? tap.read() : List.of();
+        }
+        walBytes = tap.position().offset();
+        gate.captured(captured);
+        return new Txid(captured);
+    }
+
+    private void capture(CommittedPages pages, boolean sync, RequestContext by) {
+        long txid = captured + 1;
+        if (txid == 1) {
+            requireEveryPage(pages);
+        }
+        long before = tap.checksum();
+        long after = tap.apply(pages);
+        lastMillis = Math.max(lastMillis, shipping.clock().millis());
+        var commit =
+                new Commit(
+                        local.key(),
+                        new Txid(txid),
+                        lastMillis,
+                        pages.pageSize(),
+                        pages.commit(),
+                        pages.pgnos(),
+                        pages.pages(),
+                        before,
+                        after,
+                        by.actor(),
+                        by.traceparent(),
+                        by.requestId());
+        long now = shipping.tasks().nanos();
+        var taken = new Captured(txid, now, pages);
+        synchronized (lock) {
+            if (captured == drained) {
+                firstUndrained = now;
+            }
+            lastCapture = now;
+            pending.add(taken);
+            pendingBytes += taken.bytes;
+        }
+        captured = txid;
+        shipping.log().append(commit, sync, taken);
+    }
+
+    /// A new file's switch to WAL writes page 1 outside the WAL, so it is in the history only if
+    /// the first commit carries it, and every other page.
+    private void requireEveryPage(CommittedPages pages) {
+        int lock = LockPage.of(pages.pageSize());
+        int expected = pages.commit() >= lock ? pages.commit() - 1 : pages.commit();
+        if (pages.pgnos().length != expected) {
+            throw new Corrupt(
+                    local.wal().toString(),
+                    pages.from().offset(),
+                    "first commit has %d of %d pages".formatted(pages.pgnos().length, expected));
+        }
+    }
+
+    /// The highest commit that anybody could have seen until now.
+    public Txid announced() {
+        return new Txid(gate.announced());
+    }
+
+    /// The highest commit that is in the store.
+    public Txid durable() {
+        return new Txid(gate.durable());
+    }
+
+    /// Completes when `seen` is durable, on a task of the log; fails with
+    /// [TenantException.OutcomeUnknown] if the log ends before, or a [#expireGates] finds it
+    /// waiting for longer than [ShippingConfig#gateMax].
+    public CompletableFuture<Void> gate(Txid seen) {
+        var open = new CompletableFuture<Void>();
+        gate.await(
+                seen.value(),
+                shipping.tasks().nanos() + shipping.config().gateMax().toNanos(),
+                new Gate.Waiter() {
+                    @Override
+                    public void durable() {
+                        open.complete(null);
+                    }
+
+                    @Override
+                    public void failed(TenantException failure) {
+                        open.completeExceptionally(failure);
+                    }
+                });
+        return open;
+    }
+
+    /// Fails what has waited at a gate for too long.
+    public void expireGates() {
+        gate.expire(shipping.tasks().nanos());
+    }
+
+    /// The log has ended, or this database's commits can no longer be taken: fails every gate, now
+    /// and later.
+    public void stop(String why) {
+        gate.shatter(new TenantException.OutcomeUnknown(why));
+    }
+
+    /// Page bytes of this database that wait for the store.
+    long pendingBytes() {
+        synchronized (lock) {
+            return pendingBytes;
+        }
+    }
+
+    /// When the oldest commit that waits for the store was captured, in ticker nanoseconds;
+    /// [Deadlines#NEVER] if none waits.
+    long pendingSince() {
+        synchronized (lock) {
+            Captured oldest = pending.peek();
+            return oldest == null ? Deadlines.NEVER : oldest.at;
+        }
+    }
+
+    /// Calls `action` after each commit that became durable, on a task of the log.
+    void whenDurable(Runnable action) {
+        whenDurable = action;
+    }
+
+    /// Bytes of the WAL up to its last commit.
+    long walBytes() {
+        return walBytes;
+    }
+
+    /// Bytes of the pages that all drains since the opening have written.
+    long drainedBytes() {
+        return drainedBytes;
+    }
+
+    /// Size of the database after its last durable commit.
+    long databaseBytes() {
+        synchronized (lock) {
+            return (long) changed.commit() * local.pageSize();
+        }
+    }
+
+    /// Whether the transaction that is open has written more than `bytes` into the WAL already;
+    /// what is still in SQLite's page cache does not count. The permit holder's.
+    boolean transactionBytesExceed(long bytes) {
+        return tap.uncommittedExceed(bytes);
+    }
+
+    /// Whether derived files lack a commit.
+    public boolean undrained() {
+        synchronized (lock) {
+            return owes();
+        }
+    }
+
+    /// Whether a drain is due now.
+    public boolean drainDue() {
+        long now = shipping.tasks().nanos();
+        synchronized (lock) {
+            return owes() && DrainSchedule.due(owed(), now, shipping.config()) <= now;
+        }
+    }
+
+    /// When to ask [#drainDue] again, in ticker nanoseconds; [Deadlines#NEVER] if nothing is owed.
+    long drainLook(long now) {
+        synchronized (lock) {
+            return owes() ? DrainSchedule.look(owed(), now, shipping.config()) : Deadlines.NEVER;
+        }
+    }
+
+    private boolean owes() {
+        return frozen != null || !points.isEmpty() || !pending.isEmpty();
+    }
+
+    private DrainSchedule.Owed owed() {
+        Slot slot = frozen == null ? firstUndrainedSlot : frozen.firstSlot;
+        Slot now = shipping.log().durable();
+        WalPosition end = pending.isEmpty() ? lastDurableTo() : pending.getLast().to;
+        return new DrainSchedule.Owed(
+                frozen == null ? firstUndrained : frozen.firstCommit,
+                lastCapture,
+                lastDrain,
+                // After a restart of the WAL the drained position belongs to the one before.
+                end.salt() == drainedTo.salt() ? end.offset() - drainedTo.offset() : end.offset(),
+                slot == null ? 0 : now.number() - slot.number());
+    }
+
+    private WalPosition lastDurableTo() {
+        return lastDurable == null ? drainedTo : lastDurable.to;
+    }
+
+    /// Writes derived files of every commit that is durable now. Blocks on the store, so it belongs
+    /// on a virtual thread; calls wait for one another. After a failure everything is as before:
+    /// call again.
+    ///
+    /// @return the last TXID that derived files hold
+    /// @throws dev.litefleet.replica.objects.StoreException if the store did not take it
+    public Txid drain() {
+        synchronized (draining) {
+            for (Frozen next = freeze(); next != null; next = freeze()) {
+                write(next.input);
+                drainedBytes = drainedBytes + (long) next.input.pages().count() * local.pageSize();
+                synchronized (lock) {
+                    drained = next.input.max().value();
+                    drainedTo = next.to;
+                    frozen = null;
+                    lastDrain = shipping.tasks().nanos();
+                }
+                shipping.log().drained(local.key(), next.input.max());
+                writePosition();
+            }
+            requireSameFile();
+            synchronized (lock) {
+                return new Txid(drained);
+            }
+        }
+    }
+
+    /// The drain to be written: the one that failed last, else everything that is durable.
+    private @Nullable Frozen freeze() {
+        synchronized (lock) {
+            if (frozen != null || points.isEmpty()) {
+                return frozen;
+            }
+            Captured last = requireDurable();
+            IndexPoint end = points.getLast();
+            if (end.max().value() != last.txid) {
+                // The log is in the middle of telling us about a merged entry.
+                return null;
+            }
+            var input =
+                    new DrainInput(
+                            changed.pageSize(),
+                            changed.commitBefore(),
+                            changed.commit(),
+                            new Txid(drained + 1),
+                            end.max(),
+                            changed.source(this::readFrame),
+                            end.lastMillis(),
+                            end.checksumAfter(),
+                            points);
+            frozen = new Frozen(input, last.to, firstUndrained, requireSlot());
+            changed.clear();
+            points = new ArrayList<>();
+            firstUndrainedSlot = null;
+            firstUndrained = pending.isEmpty() ? lastCapture : pending.getFirst().at;
+            return frozen;
+        }
+    }
+
+    private Captured requireDurable() {
+        if (lastDurable == null) {
+            throw new IllegalStateException("points without a durable commit");
+        }
+        return lastDurable;
+    }
+
+    private Slot requireSlot() {
+        if (firstUndrainedSlot == null) {
+            throw new IllegalStateException("points without a slot");
+        }
+        return firstUndrainedSlot;
+    }
+
+    private void write(DrainInput input) {
+        try (FileChannel wal = FileChannel.open(local.wal(), StandardOpenOption.READ)) {
+            drainedWal = wal;
+            Drain.write(shipping.store(), local.key(), input, shipping.tmp());
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + local.wal(), e);
+        } finally {
+            drainedWal = null;
+        }
+    }
+
+    private void readFrame(long offset, byte[] page) {
+        FileChannel wal = drainedWal;
+        if (wal == null) {
+            throw new IllegalStateException("pages are read outside of their drain");
+        }
+        ByteBuffer into = ByteBuffer.wrap(page, 0, local.pageSize());
+        try {
+            while (into.hasRemaining()) {
+                if (wal.read(into, offset + into.position()) < 0) {
+                    throw new Corrupt(local.wal().toString(), offset, "WAL ends within a frame");
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + local.wal(), e);
+        }
+    }
+
+    /// Copies the WAL into the database file if every commit is durable and drained. The permit
+    /// holder's; on a platform thread. Never waits for readers.
+    public Checkpoint checkpoint() {
+        synchronized (lock) {
+            if (owes() || drained != captured) {
+                return Checkpoint.NOT_YET;
+            }
+        }
+        requireSameFile();
+        Checkpointed done = connection.checkpointPassive();
+        if (done.busy() || done.checkpointed() < done.walFrames()) {
+            return Checkpoint.HELD_BY_READER;
+        }
+        tap.checkpointed();
+        walBytes = 0;
+        return Checkpoint.COMPLETE;
+    }
+
+    /// Closes a database that is drained and checkpointed, and says what it is now. The caller has
+    /// closed all further connections. The permit holder's, for the last time; on a platform
+    /// thread.
+    LocalDatabase hibernate() {
+        var position = new Position(new Txid(captured), tap.checksum());
+        boolean exists = captured > 0;
+        close();
+        if (exists) {
+            tap.sums().save(local.sums());
+        }
+        return new LocalDatabase(
+                local.directory(), local.key(), position, local.pageSize(), lastMillis, exists);
+    }
+
+    /// Closes the connection and the files, whatever is owed. On a platform thread.
+    public void close() {
+        tap.close();
+        connection.close();
+    }
+
+    /// Keeps what is not durable: links the WAL, which holds it, into `quarantine` together with
+    /// the position up to which the store has it. To be called before the database is closed.
+    ///
+    /// @return bytes kept; 0 if everything is durable
+    long quarantine(Path quarantine) {
+        synchronized (lock) {
+            if (pending.isEmpty() || !Files.exists(local.wal())) {
+                return 0;
+            }
+        }
+        try {
+            Files.createDirectories(quarantine);
+            Path kept = quarantine.resolve("db-wal");
+            Files.deleteIfExists(kept);
+            Files.createLink(kept, local.wal());
+            Files.writeString(quarantine.resolve("position.json"), positionJson());
+            return Files.size(kept);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot keep " + local.wal(), e);
+        }
+    }
+
+    private void writePosition() {
+        Path temporary = local.directory().resolve("position.json.tmp");
+        try {
+            Files.writeString(temporary, positionJson());
+            Files.move(
+                    temporary,
+                    local.positionFile(),
+                    StandardCopyOption.ATOMIC_MOVE,
+                    StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write " + local.positionFile(), e);
+        }
+    }
+
+    /// What of this file the store has.
+    private String positionJson() {
+        synchronized (lock) {
+            WalPosition to = lastDurableTo();
+            return """
+            {"format": 1, "tenant": "%s", "lineage": "%s", "session": "%s", "durable": "%s", \
+            "drained": "%s", "wal_salt": "%016x", "wal_offset": %d, "wal_sum": "%08x%08x"}
+            """
+                    .formatted(
+                            local.key().tenant(),
+                            local.key().lineage(),
+                            shipping.log().name().session(),
+                            new Txid(gate.durable()),
+                            new Txid(drained),
+                            to.salt(),
+                            to.offset(),
+                            to.checksum().s0(),
+                            to.checksum().s1());
+        }
+    }
+
+    /// SQLite goes on writing to a file that was moved or replaced beneath it; what is at its path
+    /// is then not what we ship.
+    private void requireSameFile() {
+        Object now = fileKey();
+        if (fileKey == null || !fileKey.equals(now)) {
+            throw new Corrupt(local.db().toString(), 0, "database file was replaced or removed");
+        }
+    }
+
+    /// Device and inode, by stat: the file itself must not be opened (stack.md).
+    private @Nullable Object fileKey() {
+        try {
+            return Files.readAttributes(
+                            local.db(), java.nio.file.attribute.BasicFileAttributes.class)
+                    .fileKey();
+        } catch (IOException e) {
+            return null;
+        }
+    }
+}
