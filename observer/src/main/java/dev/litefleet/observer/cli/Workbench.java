@@ -1,0 +1,69 @@
+package dev.litefleet.observer.cli;
+
+import dev.litefleet.observer.history.Fleet;
+import dev.litefleet.observer.history.TenantAt;
+import dev.litefleet.replica.history.Hydrated;
+import dev.litefleet.replica.history.Hydrator;
+import dev.litefleet.replica.history.Progress;
+import dev.litefleet.replica.history.RestorePlan;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.sqlite.Sqlite;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.Comparator;
+
+/// What every command needs for the length of one call: the store, a private folder, the fleet.
+/// What lies in the folder is tenant data; it is gone when the call ends.
+final class Workbench implements AutoCloseable {
+    private final ObjectStore store;
+    private final InstantSource clock = InstantSource.system();
+    private final Tasks tasks = new ThreadTasks();
+    private final Path folder;
+
+    Workbench(StoreOption option) {
+        store = option.open();
+        try {
+            folder = Files.createTempDirectory("litefleet-observe-");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        Sqlite.load(folder);
+    }
+
+    Fleet fleet() {
+        return Fleet.open(store, folder, tasks, clock.instant());
+    }
+
+    /// Which objects make up `wanted`.
+    ///
+    /// @throws NotFound if the store knows no such tenant
+    RestorePlan plan(TenantAt wanted) {
+        Fleet fleet = fleet();
+        Fleet.Tenant tenant =
+                fleet.tenant(wanted.tenant()).orElseThrow(() -> new NotFound(wanted.tenant()));
+        return fleet.timeline(tenant).plan(wanted.point(), clock.instant());
+    }
+
+    Hydrated hydrate(RestorePlan plan, Path target, Progress progress) {
+        return Hydrator.hydrate(store, plan, target, Hydrator.Limits.DEFAULT, tasks, progress);
+    }
+
+    Path folder() {
+        return folder;
+    }
+
+    @Override
+    public void close() {
+        store.close();
+        try (var files = Files.walk(folder)) {
+            files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+package dev.litefleet.observer.history;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.Point;
+import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.Hydrator;
+import dev.litefleet.replica.history.IndexPoint;
+import dev.litefleet.replica.history.LogRef;
+import dev.litefleet.replica.history.Progress;
+import dev.litefleet.replica.log.Entry;
+import dev.litefleet.replica.log.LogName;
+import dev.litefleet.replica.log.LogTail;
+import dev.litefleet.replica.log.SegmentReader;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.ListedObject;
+import dev.litefleet.replica.objects.ObjectStore;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
+
+/// A fleet as its object store alone shows it, with read-only credentials and whoever else is dead.
+///
+/// The catalog is a tenant like any other: its lineage stands in `fleet.json`, its undrained tail
+/// in the logs of the controllers without a `closed.json`. A store without `fleet.json` is taken
+/// for a bucket of Litestream replicas: one lineage per folder, no logs.
+public final class Fleet {
+    /// Newest `fleet.json` format that this version reads.
+    private static final int FORMAT = 1;
+
+    /// A tenant as the catalog has it.
+    ///
+    /// @param state hibernated, active or deleted; `replica` in a store without a catalog
+    /// @param floor the last TXID that the catalog knows to have been durable; there may be later
+    ///   ones
+    /// @param log of the session that it is assigned to, if that one is not closed
+    public record Tenant(
+            TenantKey key,
+            String state,
+            Map<String, String> labels,
+            Txid floor,
+            Optional<LogName> log) {}
+
+    private static final int AT_ONCE = 16;
+    private static final String NAMES = "fleet.json";
+    private static final String CHAIN = "controller/";
+    private static final String CLOSED = ".closed.json";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    private record FleetJson(int format, @JsonProperty("catalog_lineage") String catalogLineage) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    private record EpochJson(String session) {}
+
+    private final ObjectStore store;
+    private final Tasks tasks;
+    private final Map<TenantId, Tenant> tenants;
+    private final Map<LogName, Map<TenantKey, List<IndexPoint>>> tails = new ConcurrentHashMap<>();
+
+    private Fleet(ObjectStore store, Tasks tasks, Map<TenantId, Tenant> tenants) {
+        this.store = store;
+        this.tasks = tasks;
+        this.tenants = tenants;
+    }
+
+    /// @param folder for the copy of the catalog; must exist, is not cleaned up
+    /// @param now for the catalog's own plan; any time will do, its latest state is read
+    public static Fleet open(ObjectStore store, Path folder, Tasks tasks, Instant now) {
+        Optional<byte[]> names = store.get(NAMES);
+        return names.isEmpty()
+                ? new Fleet(store, tasks, replicas(store))
+                : new Fleet(store, tasks, catalog(store, folder, tasks, now, names.get()));
+    }
+
+    /// In order of their ids.
+    public List<Tenant> tenants() {
+        return tenants.values().stream()
+                .sorted(Comparator.comparing(tenant -> tenant.key().tenant().name()))
+                .toList();
+    }
+
+    public Optional<Tenant> tenant(TenantId id) {
+        return Optional.ofNullable(tenants.get(id));
+    }
+
+    /// The tenant's history, up to its last durable commit.
+    public Timeline timeline(Tenant tenant) {
+        List<IndexPoint> tail =
+                tenant.log()
+                        .map(log -> tail(log).getOrDefault(tenant.key(), List.of()))
+                        .orElse(List.of());
+        return Timeline.read(store, tenant.key(), tail, tenant.floor());
+    }
+
+    /// Something about the histories of many tenants, in their order, several at a time. Every log
+    /// is read once; the histories cost what `reading` asks of them and one LIST each.
+    public <T> List<T> timelines(List<Tenant> wanted, BiFunction<Tenant, Timeline, T> reading) {
+        wanted.stream().flatMap(tenant -> tenant.log().stream()).distinct().forEach(this::tail);
+        var each = new ArrayList<Callable<T>>();
+        wanted.forEach(tenant -> each.add(() -> reading.apply(tenant, timeline(tenant))));
+        try (var pool = Executors.newFixedThreadPool(AT_ONCE, Thread.ofVirtual().factory())) {
+            var answers = new ArrayList<T>();
+            for (Future<T> answer : pool.invokeAll(each)) {
+                answers.add(answer.get());
+            }
+            return answers;
+        } catch (ExecutionException failed) {
+            throw failed.getCause() instanceof RuntimeException cause
+                    ? cause
+                    : new IllegalStateException(failed.getCause());
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while reading histories", stopped);
+        }
+    }
+
+    /// Read once per log: all tenants of a worker share one.
+    private Map<TenantKey, List<IndexPoint>> tail(LogName log) {
+        return tails.computeIfAbsent(log, name -> tail(store, name, tasks));
+    }
+
+    private static Map<TenantKey, List<IndexPoint>> tail(
+            ObjectStore store, LogName log, Tasks tasks) {
+        var points = new HashMap<TenantKey, List<IndexPoint>>();
+        for (SegmentReader segment : LogTail.undrained(store, log, tasks).segments()) {
+            LogRef where = new LogRef(log, segment.slot());
+            for (Entry entry : segment.entries()) {
+                points.computeIfAbsent(entry.tenant(), _ -> new ArrayList<>())
+                        .add(IndexPoint.of(where, entry));
+            }
+        }
+        return points;
+    }
+
+    private static Map<TenantId, Tenant> replicas(ObjectStore store) {
+        var tenants = new HashMap<TenantId, Tenant>();
+        for (String id : store.folders("tenants/")) {
+            for (String lineage : store.folders("tenants/" + id + "/")) {
+                try {
+                    var key = new TenantKey(new TenantId(id), new Lineage(lineage));
+                    tenants.put(
+                            key.tenant(),
+                            new Tenant(key, "replica", Map.of(), Txid.NONE, Optional.empty()));
+                } catch (IllegalArgumentException _) {
+                    // Somebody else's folder: not a tenant of ours, and not our business.
+                }
+            }
+        }
+        return tenants;
+    }
+
+    private static Map<TenantId, Tenant> catalog(
+            ObjectStore store, Path folder, Tasks tasks, Instant now, byte[] names) {
+        var fleet = json(names, NAMES, FleetJson.class);
+        if (fleet.format() > FORMAT) {
+            throw new UnsupportedFormat(NAMES, "fleet format " + fleet.format());
+        }
+        var key = new TenantKey(TenantId.CATALOG, new Lineage(fleet.catalogLineage()));
+        var tail = new ArrayList<IndexPoint>();
+        for (LogName log : openControllers(store)) {
+            tail.addAll(tail(store, log, tasks).getOrDefault(key, List.of()));
+        }
+        Timeline timeline = Timeline.read(store, key, tail, Txid.NONE);
+        if (timeline.latest().equals(Txid.NONE)) {
+            return Map.of(); // The first controller has not committed anything yet.
+        }
+        Path file = folder.resolve("catalog.db");
+        Hydrator.hydrate(
+                store,
+                timeline.plan(new Point.Latest(), now),
+                file,
+                Hydrator.Limits.DEFAULT,
+                tasks,
+                Progress.NONE);
+        return new CatalogReader(file).tenants();
+    }
+
+    /// Logs of the controllers whose epoch is not closed, oldest first. More than the newest may be
+    /// open: a predecessor can have died while it was recovering its own.
+    private static List<LogName> openControllers(ObjectStore store) {
+        var epochs = new ArrayList<String>();
+        var closed = new HashSet<String>();
+        store.listAll(CHAIN)
+                .map(ListedObject::key)
+                .forEach(key -> {
+                    if (key.endsWith(CLOSED)) {
+                        closed.add(key.substring(0, key.length() - CLOSED.length()));
+                    } else if (key.endsWith(".json")) {
+                        epochs.add(key.substring(0, key.length() - ".json".length()));
+                    }
+                });
+        epochs.removeAll(closed);
+        var logs = new ArrayList<LogName>();
+        for (String epoch : epochs) {
+            store.get(epoch + ".json")
+                    .map(bytes -> json(bytes, epoch + ".json", EpochJson.class))
+                    .ifPresent(claim ->
+                            logs.add(
+                                    new LogName(
+                                            LogName.CONTROLLER, new SessionId(claim.session()))));
+        }
+        return logs;
+    }
+
+    private static <T> T json(byte[] bytes, String key, Class<T> type) {
+        @Nullable T value;
+        try {
+            value = JSON.readValue(bytes, type);
+        } catch (IOException e) {
+            throw new Corrupt(key, 0, "not the JSON it should be", e);
+        }
+        if (value == null) {
+            throw new Corrupt(key, 0, "not the JSON it should be");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.observer.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.observer.history;
+
+import org.jspecify.annotations.NullMarked;

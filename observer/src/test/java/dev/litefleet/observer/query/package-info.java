@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.observer.query;
+
+import org.jspecify.annotations.NullMarked;
