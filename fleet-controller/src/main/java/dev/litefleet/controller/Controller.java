@@ -1,0 +1,590 @@
+package dev.litefleet.controller;
+
+import dev.litefleet.controller.catalog.ApiKeyRow;
+import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.Load;
+import dev.litefleet.controller.catalog.Provisioned;
+import dev.litefleet.controller.catalog.SessionRow;
+import dev.litefleet.controller.catalog.SessionState;
+import dev.litefleet.controller.catalog.TenantPage;
+import dev.litefleet.controller.catalog.TenantQuery;
+import dev.litefleet.controller.catalog.TenantRow;
+import dev.litefleet.controller.catalog.TenantSpec;
+import dev.litefleet.controller.catalog.WorkerRow;
+import dev.litefleet.controller.lease.ControllerChain;
+import dev.litefleet.controller.lease.ControllerChain.Epoch;
+import dev.litefleet.controller.lease.ControllerChain.Verdict;
+import dev.litefleet.controller.lease.Failover;
+import dev.litefleet.controller.lease.Leases;
+import dev.litefleet.controller.operation.Assign;
+import dev.litefleet.controller.operation.Delete;
+import dev.litefleet.controller.operation.FleetException.NotServing;
+import dev.litefleet.controller.operation.Route;
+import dev.litefleet.controller.operation.Unassign;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.log.CommitLog;
+import dev.litefleet.replica.log.CommitLogConfig;
+import dev.litefleet.replica.log.LogEnd;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.ConditionalWriteProbe;
+import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.service.InternalAuth;
+import dev.litefleet.service.Keys;
+import dev.litefleet.service.Overloaded;
+import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.worker.tenant.Shipping;
+import dev.litefleet.worker.tenant.ShippingConfig;
+import io.vertx.core.Vertx;
+import io.vertx.ext.web.Router;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The fleet's one deciding process: owns the catalog, the leases and the assignments.
+///
+/// Every future completes only when each catalog commit that its value could have been read from is
+/// durable, on a thread of the controller's: what depends on it must be short or go elsewhere. They
+/// fail with a [dev.litefleet.controller.operation.FleetException], with
+/// [dev.litefleet.replica.ReplicaException.Fenced] when a successor took over before the outcome
+/// was known, with [dev.litefleet.replica.objects.StoreException.Unavailable] when the store has
+/// not acknowledged in time, or with [Overloaded]. Thread-safe.
+public final class Controller implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Controller.class);
+
+    /// Tenants that may be waiting for an assignment at once; more are refused.
+    private static final int ROUTING_MAX = 20_000;
+
+    private static final Duration LOG_CLOSE_MAX = Duration.ofSeconds(10);
+
+    /// What a controller is made of; put together in [#start].
+    private record Parts(
+            ControllerConfig config,
+            ControllerChain chain,
+            Epoch epoch,
+            InternalServer server,
+            HttpWorkerLink link,
+            CommitLog commitLog,
+            Catalog catalog,
+            Leases leases,
+            Tasks tasks,
+            InstantSource clock,
+            RandomGenerator random) {}
+
+    private enum State {
+        SERVING,
+        CLOSED,
+        ENDED
+    }
+
+    private final Parts parts;
+    private final Failover failover;
+    private final Assign assign;
+    private final Delete delete;
+    private final Unassign unassign;
+    private final List<PublicKeyJwk> jwtKeys;
+    private final Consumer<ControllerEnd> ended;
+    private final AtomicReference<State> state = new AtomicReference<>(State.SERVING);
+    private final Map<TenantId, CompletableFuture<Route>> routing = new ConcurrentHashMap<>();
+    private final List<Consumer<String>> sessionClosed = new CopyOnWriteArrayList<>();
+    private final List<Consumer<TenantId>> tenantMoved = new CopyOnWriteArrayList<>();
+
+    private Controller(
+            Parts parts,
+            ObjectStore store,
+            Path tmp,
+            List<PublicKeyJwk> jwtKeys,
+            Consumer<ControllerEnd> ended) {
+        this.parts = parts;
+        this.jwtKeys = jwtKeys;
+        this.ended = ended;
+        long epoch = parts.epoch.number();
+        this.assign =
+                new Assign(
+                        parts.catalog,
+                        parts.leases,
+                        parts.link,
+                        parts.tasks,
+                        epoch,
+                        parts.config.routeMax());
+        this.unassign = new Unassign(parts.catalog, parts.leases, parts.link, parts.tasks, epoch);
+        this.delete =
+                new Delete(
+                        parts.catalog,
+                        unassign,
+                        parts.tasks,
+                        this::moved,
+                        parts.config.releaseMax());
+        this.failover =
+                new Failover(
+                        parts.catalog,
+                        parts.leases,
+                        store,
+                        parts.epoch,
+                        tmp,
+                        parts.tasks,
+                        parts.random,
+                        this::gone);
+    }
+
+    /// Claims the next epoch, recovers what its predecessors left, opens the catalog and the
+    /// internal port, and serves. Blocks: up to lease + margin longer if the predecessor neither
+    /// closed its epoch nor is provably dead.
+    ///
+    /// @param ended called at most once, on a thread that must not be blocked, when the controller
+    ///   can no longer work; the process must then exit
+    /// @throws dev.litefleet.replica.objects.StoreException.Misconfigured if the store is
+    ///   unsuitable
+    /// @throws IllegalStateException if the internal port cannot be bound
+    public static Start start(
+            ControllerConfig config,
+            ObjectStore store,
+            Keys keys,
+            Vertx vertx,
+            Tasks tasks,
+            InstantSource clock,
+            RandomGenerator random,
+            Consumer<ControllerEnd> ended) {
+        Path catalogFolder = fresh(config.data().resolve("catalog"));
+        Path tmp = fresh(config.data().resolve("catalog-tmp"));
+        ConditionalWriteProbe.run(store, SessionId.create(clock, random).ulid(), clock);
+        var chain = new ControllerChain(store, tmp, tasks, clock, random);
+        var auth = new InternalAuth(keys, clock, random);
+        var link = new HttpWorkerLink(auth, config.releaseMax());
+        InternalServer server = null;
+        try {
+            while (true) {
+                Verdict verdict =
+                        chain.ask(
+                                config.node(), config.lease().plus(config.margin()), link::whoami);
+                if (verdict instanceof Verdict.Running(var address)) {
+                    closeQuietly(link, server);
+                    return new Start.AlreadyRunning(address);
+                }
+                long newest = ((Verdict.Vacant) verdict).newest();
+                if (server == null) {
+                    server = new InternalServer(vertx, config.host(), config.internalPort(), auth);
+                }
+                Optional<Epoch> epoch = chain.claim(newest, server.address(), config.node());
+                if (epoch.isPresent()) {
+                    server.claimed(new Whoami(epoch.get().session().ulid(), epoch.get().number()));
+                    Controller controller =
+                            lead(
+                                    config,
+                                    chain,
+                                    epoch.get(),
+                                    server,
+                                    link,
+                                    store,
+                                    keys,
+                                    tasks,
+                                    clock,
+                                    random,
+                                    catalogFolder,
+                                    tmp,
+                                    ended);
+                    return new Start.Serving(controller);
+                }
+            }
+        } catch (RuntimeException | Error failed) {
+            closeQuietly(link, server);
+            throw failed;
+        }
+    }
+
+    private static void closeQuietly(HttpWorkerLink link, @Nullable InternalServer server) {
+        link.close();
+        if (server != null) {
+            server.close();
+        }
+    }
+
+    @SuppressWarnings("TooManyParameters") // The second half of start, which owns nothing yet.
+    private static Controller lead(
+            ControllerConfig config,
+            ControllerChain chain,
+            Epoch epoch,
+            InternalServer server,
+            HttpWorkerLink link,
+            ObjectStore store,
+            Keys keys,
+            Tasks tasks,
+            InstantSource clock,
+            RandomGenerator random,
+            Path catalogFolder,
+            Path tmp,
+            Consumer<ControllerEnd> ended) {
+        long began = tasks.nanos();
+        var leases = new Leases(config.lease(), config.margin(), tasks);
+        Txid floor = chain.settlePredecessors(epoch);
+        // The log may end before there is anybody to hear of it.
+        var logEnd = new CompletableFuture<LogEnd>();
+        var commitLog =
+                new CommitLog(
+                        store,
+                        epoch.log(),
+                        CommitLogConfig.DEFAULT,
+                        tasks,
+                        clock,
+                        random,
+                        logEnd::complete);
+        commitLog.open();
+        Catalog catalog =
+                Catalog.open(
+                        catalogFolder,
+                        chain.catalog(),
+                        floor,
+                        new Shipping(commitLog, store, tmp, tasks, clock, ShippingConfig.DEFAULT),
+                        logEnd);
+        catalog.addJwtKeys(keys.publicKeys()).join();
+        var controller =
+                new Controller(
+                        new Parts(
+                                config, chain, epoch, server, link, commitLog, catalog, leases,
+                                tasks, clock, random),
+                        store,
+                        tmp,
+                        catalog.jwtKeys().join(),
+                        ended);
+        controller.adopt(catalog.openSessions().join());
+        controller.serve();
+        var _ = catalog.end().thenAccept(controller::catalogEnded);
+        log.atInfo()
+                .addKeyValue("epoch", epoch.number())
+                .addKeyValue("session", epoch.session())
+                .addKeyValue("took", Duration.ofNanos(tasks.nanos() - began))
+                .log("controller serving");
+        return controller;
+    }
+
+    /// Sessions that the catalog names: their leases may have been granted by the predecessor until
+    /// a moment ago.
+    private void adopt(List<SessionRow> sessions) {
+        for (SessionRow session : sessions) {
+            if (session.state() == SessionState.LIVE) {
+                parts.leases.adopt(session.id());
+            } else {
+                failover.start(session.id(), false);
+            }
+        }
+    }
+
+    private void serve() {
+        parts.server.serve(
+                new Membership(
+                        parts.config,
+                        parts.epoch,
+                        parts.catalog,
+                        parts.leases,
+                        failover,
+                        assign,
+                        unassign,
+                        delete,
+                        parts.tasks,
+                        parts.clock,
+                        this::jwtKeys,
+                        this::moved));
+        parts.tasks.start("leases", this::endLapsed);
+    }
+
+    private void endLapsed() {
+        while (true) {
+            List<SessionId> lapsed = parts.leases.awaitLapsed();
+            if (lapsed.isEmpty()) {
+                return;
+            }
+            lapsed.forEach(session -> failover.start(session, false));
+        }
+    }
+
+    // Tenants
+
+    /// @param createOnly leave a tenant that is there alone, whatever its spec
+    public CompletableFuture<Provisioned> provision(
+            TenantId tenant, TenantSpec spec, boolean createOnly) {
+        var fresh = new Lineage(SessionId.create(parts.clock, parts.random).ulid());
+        return serving(() -> parts.catalog.provision(tenant, spec, createOnly, fresh))
+                .thenApply(this::provisioned);
+    }
+
+    /// A worker learns of another durability or quota with its next assignment.
+    private Provisioned provisioned(Provisioned result) {
+        if (result instanceof Provisioned.Updated(var row, var before)
+                && row.session() != null
+                && (row.spec().durability() != before.durability()
+                        || !row.spec().quotas().equals(before.quotas()))) {
+            unassign.start(row.id(), row.session(), row.assignment());
+        }
+        return result;
+    }
+
+    /// Tombstones included.
+    public CompletableFuture<Optional<TenantRow>> tenant(TenantId tenant) {
+        return serving(() -> parts.catalog.tenant(tenant));
+    }
+
+    public CompletableFuture<TenantPage> tenants(TenantQuery query) {
+        return serving(() -> parts.catalog.tenants(query));
+    }
+
+    /// Writes the tombstone, then takes the tenant from its worker, waiting for that up to
+    /// [ControllerConfig#releaseMax]. May be repeated.
+    public CompletableFuture<Deletion> delete(TenantId tenant) {
+        return serving(() -> started("delete-" + tenant, () -> delete.run(tenant)));
+    }
+
+    // Routes
+
+    /// The way to a tenant, which is assigned first if no session has it. Calls for one tenant
+    /// share one answer. Waits up to [ControllerConfig#routeMax] for a worker.
+    public CompletableFuture<Route> route(TenantId tenant) {
+        return serving(() -> routed(tenant));
+    }
+
+    /// The way to a tenant after `refused` was answered with 421: the worker is asked again,
+    /// whatever it acknowledged before.
+    public CompletableFuture<Route> routeAgain(TenantId tenant, Route refused) {
+        assign.doubt(tenant, refused);
+        // A search that was under way may have found that same route before the doubt.
+        return serving(() ->
+                routed(tenant)
+                        .thenCompose(route ->
+                                route.equals(refused)
+                                        ? routed(tenant)
+                                        : CompletableFuture.completedFuture(route)));
+    }
+
+    private CompletableFuture<Route> routed(TenantId tenant) {
+        var fresh = new CompletableFuture<Route>();
+        CompletableFuture<Route> running = routing.putIfAbsent(tenant, fresh);
+        if (running != null) {
+            return running.copy();
+        }
+        if (routing.size() > ROUTING_MAX) {
+            routing.remove(tenant, fresh);
+            fresh.completeExceptionally(new Overloaded("routing", ROUTING_MAX));
+            return fresh;
+        }
+        parts.tasks.start(
+                "assign-" + tenant,
+                () -> {
+                    try {
+                        Route route = assign.run(tenant);
+                        // Before the answer, so that whoever doubts it starts a new search.
+                        routing.remove(tenant, fresh);
+                        fresh.complete(route);
+                    } catch (RuntimeException | Error failure) {
+                        routing.remove(tenant, fresh);
+                        fresh.completeExceptionally(failure);
+                    }
+                });
+        return fresh.copy();
+    }
+
+    /// Tells of sessions whose routes and connections are to be dropped: they are closed, or being
+    /// fenced; of one session perhaps more than once. Called on a thread that must not be blocked.
+    ///
+    /// @param listener is given the session's ULID
+    public void onSessionClosed(Consumer<String> listener) {
+        sessionClosed.add(listener);
+    }
+
+    /// Tells of tenants whose route is to be dropped: deleted or released. As above.
+    public void onTenantMoved(Consumer<TenantId> listener) {
+        tenantMoved.add(listener);
+    }
+
+    private void gone(SessionId session) {
+        assign.forget(session);
+        sessionClosed.forEach(listener -> listener.accept(session.ulid()));
+    }
+
+    private void moved(TenantId tenant) {
+        assign.forget(tenant);
+        tenantMoved.forEach(listener -> listener.accept(tenant));
+    }
+
+    // Workers
+
+    /// Sessions that are not closed.
+    public CompletableFuture<List<WorkerRow>> workers() {
+        return serving(() ->
+                parts.catalog
+                        .openSessions()
+                        .thenCombine(
+                                parts.catalog.load(),
+                                (sessions, load) ->
+                                        sessions.stream()
+                                                .map(session -> worker(session, load))
+                                                .toList()));
+    }
+
+    private WorkerRow worker(SessionRow session, Load load) {
+        Optional<Leases.Member> member = parts.leases.member(session.id());
+        var registration = member.map(Leases.Member::registration).orElse(null);
+        boolean live = member.map(Leases.Member::leased).orElse(false);
+        String state =
+                switch (session.state()) {
+                    case LIVE -> live ? "live" : "silent";
+                    case FENCING -> "fencing";
+                    case CLOSED -> "closed";
+                };
+        return new WorkerRow(
+                session.worker(),
+                session.id().ulid(),
+                session.address(),
+                state,
+                load.of(session.id()),
+                member.map(Leases.Member::residents).orElse(0),
+                registration == null ? 0 : registration.tenantsMax(),
+                load.cordoned().contains(session.worker()),
+                session.started(),
+                registration == null ? "" : registration.version());
+    }
+
+    // Keys
+
+    /// Public keys of this fleet's tokens: ours and those the catalog remembers.
+    public List<PublicKeyJwk> jwtKeys() {
+        return jwtKeys;
+    }
+
+    public CompletableFuture<List<ApiKeyRow>> apiKeys() {
+        return serving(parts.catalog::apiKeys);
+    }
+
+    /// Remembers an API key's hash; one that is there stays as it is.
+    public CompletableFuture<Void> addApiKey(ApiKeyRow key) {
+        return serving(() -> parts.catalog.addApiKey(key));
+    }
+
+    // This process
+
+    public long epoch() {
+        return parts.epoch.number();
+    }
+
+    /// Of the internal port, `http://host:port`.
+    public String internalAddress() {
+        return parts.server.address();
+    }
+
+    /// The internal port's, for what else belongs there (health, metrics). Not signed by itself.
+    public Router internalRouter() {
+        return parts.server.router();
+    }
+
+    /// Whether it still is the fleet's controller, as far as it knows.
+    public boolean serving() {
+        return state.get() == State.SERVING;
+    }
+
+    private <T> CompletableFuture<T> serving(Supplier<CompletableFuture<T>> question) {
+        if (!serving()) {
+            return CompletableFuture.failedFuture(
+                    new NotServing("it is stopping or has a successor"));
+        }
+        return question.get()
+                .exceptionallyCompose(failure ->
+                        CompletableFuture.failedFuture(
+                                cause(failure) instanceof Catalog.Ended ended
+                                        ? new NotServing(String.valueOf(ended.getMessage()))
+                                        : cause(failure)));
+    }
+
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null
+                ? failure.getCause()
+                : failure;
+    }
+
+    private <T> CompletableFuture<T> started(String name, Supplier<T> body) {
+        var answer = new CompletableFuture<T>();
+        parts.tasks.start(
+                name,
+                () -> {
+                    try {
+                        answer.complete(body.get());
+                    } catch (RuntimeException | Error failure) {
+                        answer.completeExceptionally(failure);
+                    }
+                });
+        return answer;
+    }
+
+    // Its end
+
+    private void catalogEnded(RuntimeException why) {
+        if (!state.compareAndSet(State.SERVING, State.ENDED)) {
+            return;
+        }
+        parts.server.stopServing();
+        parts.leases.close();
+        log.atError().addKeyValue("epoch", epoch()).setCause(why).log("controller ended");
+        String words = String.valueOf(why.getMessage());
+        ended.accept(
+                why instanceof Fenced
+                        ? new ControllerEnd.Fenced(words)
+                        : new ControllerEnd.Failed(words));
+    }
+
+    /// Stops admitting, closes the catalog and its log, and marks the epoch closed, so that a
+    /// successor need not wait. Workers are not stopped and keep their tenants: a supervisor that
+    /// wants them released stops them first, while this controller still listens.
+    @Override
+    public void close() {
+        boolean clean = state.compareAndSet(State.SERVING, State.CLOSED);
+        parts.server.stopServing();
+        parts.leases.close();
+        parts.catalog.close();
+        if (clean) {
+            try {
+                parts.commitLog.close(LOG_CLOSE_MAX);
+                parts.chain.leave(parts.epoch, parts.commitLog.durable());
+            } catch (RuntimeException failure) {
+                // The successor does it then, after a wait.
+                log.atWarn().setCause(failure).log("epoch was not closed");
+            }
+        }
+        parts.link.close();
+        parts.server.close();
+    }
+
+    private static Path fresh(Path folder) {
+        try {
+            if (Files.exists(folder)) {
+                try (Stream<Path> files = Files.walk(folder)) {
+                    for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                        Files.delete(file);
+                    }
+                }
+            }
+            return Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot empty " + folder, e);
+        }
+    }
+}

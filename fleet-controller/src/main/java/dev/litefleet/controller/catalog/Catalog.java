@@ -1,0 +1,486 @@
+package dev.litefleet.controller.catalog;
+
+import dev.litefleet.controller.placement.Placement;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.LineageHistory;
+import dev.litefleet.replica.history.Snapshotter;
+import dev.litefleet.replica.log.LogEnd;
+import dev.litefleet.replica.log.LogEnded;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.replica.sqlite.SqliteLimits;
+import dev.litefleet.replica.sqlite.Watchdog;
+import dev.litefleet.service.Overloaded;
+import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.worker.control.TokenGen;
+import dev.litefleet.worker.tenant.LocalDatabase;
+import dev.litefleet.worker.tenant.RequestContext;
+import dev.litefleet.worker.tenant.ShippedDatabase;
+import dev.litefleet.worker.tenant.Shipping;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The fleet's facts: a SQLite database that is shipped like a tenant's, always sync.
+///
+/// One platform thread runs every transaction and every read, one after the other. An answer leaves
+/// when the newest commit that it could have seen is durable, reads and failures too
+/// (commit-log.md, P1), while the thread goes on with the next transaction: what comes in during
+/// one upload shares the next. Futures complete on a thread of the log or of the catalog, so what
+/// depends on them must be short or go elsewhere.
+///
+/// Thread-safe.
+public final class Catalog implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Catalog.class);
+
+    /// Transactions that may wait for the thread; more are refused.
+    private static final int WAITING_MAX = 10_000;
+
+    private static final Duration LOOK = Duration.ofSeconds(5);
+
+    /// The catalog is closed, here or by a successor.
+    public static final class Ended extends RuntimeException {
+        Ended(String why) {
+            super("catalog is closed: " + why);
+        }
+    }
+
+    private final Shipping shipping;
+    private final ExecutorService thread;
+    private final Watchdog watchdog;
+    private final AtomicInteger waiting = new AtomicInteger();
+    private final Tasks.Guard draining;
+    private final AtomicBoolean maintained = new AtomicBoolean();
+    private final ShippedDatabase database;
+    private final CatalogSql sql; // the thread's
+    private final CatalogTables tables; // the thread's
+    private volatile boolean closing;
+    private final CompletableFuture<RuntimeException> end = new CompletableFuture<>();
+
+    private Catalog(
+            Shipping shipping, ExecutorService thread, Watchdog watchdog, LocalDatabase local) {
+        this.shipping = shipping;
+        this.thread = thread;
+        this.watchdog = watchdog;
+        this.draining = shipping.tasks().guard();
+        this.database = ShippedDatabase.open(local, shipping, SqliteLimits.DEFAULT, watchdog);
+        this.sql = new CatalogSql(database.connection());
+        this.tables = new CatalogTables(sql, shipping.clock());
+    }
+
+    /// Reads the newest catalog from the store and opens it. All earlier controllers' logs are
+    /// closed and recovered. Blocks.
+    ///
+    /// @param directory for its files; nothing may lie there
+    /// @param floor how far its history must reach
+    /// @param logEnd completes when the log has ended
+    public static Catalog open(
+            Path directory,
+            TenantKey key,
+            Txid floor,
+            Shipping shipping,
+            CompletableFuture<LogEnd> logEnd) {
+        LocalDatabase local = LocalDatabase.hydrate(directory, key, floor, shipping);
+        ExecutorService thread =
+                Executors.newSingleThreadExecutor(
+                        Thread.ofPlatform().name("catalog").daemon().factory());
+        var watchdog = new Watchdog(shipping.tasks()::nanos);
+        // SQLite is called on platform threads only, whatever the caller's is.
+        Catalog catalog =
+                CompletableFuture.supplyAsync(
+                                () -> new Catalog(shipping, thread, watchdog, local), thread)
+                        .join();
+        var _ = logEnd.thenAccept(why -> catalog.stop(why(why)));
+        catalog.migrate();
+        catalog.read(CatalogTables::recount).join();
+        return catalog;
+    }
+
+    private void migrate() {
+        int version = read(_ -> Migrations.version(sql)).join();
+        while (version < Migrations.latest()) {
+            int next = version;
+            write(
+                            _ -> {
+                                Migrations.apply(sql, next);
+                                return next;
+                            })
+                    .join();
+            version++;
+        }
+    }
+
+    // Tenants
+
+    /// @param createOnly leave a tenant that is there alone, whatever its spec
+    /// @param fresh the lineage of the tenant if it is new
+    public CompletableFuture<Provisioned> provision(
+            TenantId id, TenantSpec spec, boolean createOnly, Lineage fresh) {
+        return write(tables -> tables.provision(id, spec, createOnly, fresh));
+    }
+
+    public CompletableFuture<Optional<TenantRow>> tenant(TenantId id) {
+        return read(tables -> tables.tenant(id));
+    }
+
+    public CompletableFuture<TenantPage> tenants(TenantQuery query) {
+        return read(tables -> tables.tenants(query));
+    }
+
+    /// Makes the tenant a tombstone; one that is stays as it is.
+    ///
+    /// @return as it is now, with the session that still has to release it; nothing if unknown
+    public CompletableFuture<Optional<TenantRow>> tombstone(TenantId id) {
+        return write(tables -> tables.tombstone(id));
+    }
+
+    // Assignments
+
+    /// Says who has the tenant, after giving it to somebody if nobody has.
+    ///
+    /// @param choose is called on the catalog's thread, inside the transaction; must not block
+    public CompletableFuture<Assigned> assign(
+            TenantId id, Function<Load, Placement.Decision> choose) {
+        return write(tables -> tables.assign(id, choose));
+    }
+
+    /// The assignment, if it is still the tenant's.
+    public CompletableFuture<Optional<Assigned.To>> held(TenantId id, String session, long number) {
+        return read(tables -> tables.held(id, session, number));
+    }
+
+    /// A release is finished (commit-log.md, W8).
+    ///
+    /// @param lastTxid everything up to it is durable and in derived files, and nothing is after it
+    /// @return whether the catalog still said so; a late or repeated message changes nothing
+    public CompletableFuture<Boolean> released(
+            TenantId id, SessionId session, long number, Lineage lineage, Txid lastTxid) {
+        return write(tables -> tables.released(id, session, number, lineage, lastTxid));
+    }
+
+    /// The session owes nothing of this assignment and never will.
+    public CompletableFuture<Boolean> unassign(Assigned.To held) {
+        return released(
+                held.tenant().id(),
+                held.session().id(),
+                held.tenant().assignment(),
+                held.tenant().lineage(),
+                Txid.NONE);
+    }
+
+    /// Tombstones that a session still has to release.
+    public CompletableFuture<List<TenantRow>> deletedBut(SessionId session) {
+        return read(tables -> tables.deletedBut(session));
+    }
+
+    /// Token generations, of a session's tenants, that are not the first one.
+    public CompletableFuture<List<TokenGen>> tokenGens(SessionId session) {
+        return read(tables -> tables.tokenGens(session));
+    }
+
+    /// How many tenants each session has.
+    public CompletableFuture<Load> load() {
+        return read(CatalogTables::currentLoad);
+    }
+
+    // Sessions
+
+    /// @param capacity tenants that the worker takes
+    /// @return its state now: live if it is new, or what it was
+    public CompletableFuture<SessionState> register(SessionRow session, int capacity) {
+        return write(tables -> tables.register(session, capacity));
+    }
+
+    public CompletableFuture<Optional<SessionRow>> session(SessionId id) {
+        return read(tables -> tables.session(id));
+    }
+
+    /// Every session that is not closed.
+    public CompletableFuture<List<SessionRow>> openSessions() {
+        return read(CatalogTables::openSessions);
+    }
+
+    /// From now on nothing is assigned to the session, and its part does not change.
+    ///
+    /// @return the session with that part; nothing if it is closed already or unknown
+    public CompletableFuture<Optional<SessionRow>> fencing(SessionId id) {
+        return write(tables -> tables.fencing(id));
+    }
+
+    /// The session's log is fenced and recovered: it is closed and its tenants are unassigned.
+    ///
+    /// @param coverage how far derived files reach, by lineage
+    /// @return how many tenants it had
+    public CompletableFuture<Long> closed(SessionId id, Map<TenantKey, Txid> coverage) {
+        return write(tables -> tables.closed(id, coverage));
+    }
+
+    // Keys
+
+    /// Remembers public keys; those that are there stay as they are.
+    public CompletableFuture<Void> addJwtKeys(List<PublicKeyJwk> keys) {
+        return write(tables -> tables.addJwtKeys(keys));
+    }
+
+    public CompletableFuture<List<PublicKeyJwk>> jwtKeys() {
+        return read(CatalogTables::jwtKeys);
+    }
+
+    /// Remembers a key's hash; one that is there stays as it is.
+    public CompletableFuture<Void> addApiKey(ApiKeyRow key) {
+        return write(tables -> tables.addApiKey(key));
+    }
+
+    public CompletableFuture<List<ApiKeyRow>> apiKeys() {
+        return read(CatalogTables::apiKeys);
+    }
+
+    // How it runs
+
+    private <T> CompletableFuture<T> write(Function<CatalogTables, T> body) {
+        return submit(transaction(body));
+    }
+
+    private <T> Work<T> transaction(Function<CatalogTables, T> body) {
+        return () -> {
+            sql.script("begin");
+            T value = body.apply(tables);
+            sql.script("commit");
+            return value;
+        };
+    }
+
+    private <T> CompletableFuture<T> read(Function<CatalogTables, T> body) {
+        return submit(() -> body.apply(tables));
+    }
+
+    @FunctionalInterface
+    private interface Work<T> {
+        T run();
+    }
+
+    private <T> CompletableFuture<T> submit(Work<T> work) {
+        return closing ? CompletableFuture.failedFuture(why()) : enqueue(work);
+    }
+
+    private <T> CompletableFuture<T> enqueue(Work<T> work) {
+        var answer = new CompletableFuture<T>();
+        if (waiting.incrementAndGet() > WAITING_MAX) {
+            waiting.decrementAndGet();
+            answer.completeExceptionally(new Overloaded("catalog", WAITING_MAX));
+            return answer;
+        }
+        try {
+            thread.execute(() -> {
+                waiting.decrementAndGet();
+                run(work, answer);
+            });
+        } catch (RejectedExecutionException closed) {
+            waiting.decrementAndGet();
+            answer.completeExceptionally(why());
+        }
+        return answer;
+    }
+
+    /// The top of the catalog's queue: the one place that may catch everything.
+    private <T> void run(Work<T> work, CompletableFuture<T> answer) {
+        if (end.isDone()) {
+            answer.completeExceptionally(why());
+            return;
+        }
+        @Nullable T value = null;
+        @Nullable Throwable failure = null;
+        try {
+            value = work.run();
+        } catch (RuntimeException | Error thrown) {
+            failure = thrown;
+        }
+        Txid seen;
+        try {
+            if (failure != null && sql.inTransaction()) {
+                sql.script("rollback");
+                tables.recount();
+            }
+            seen = database.capture(true, RequestContext.anonymous());
+        } catch (RuntimeException | Error broken) {
+            // What SQLite has and the log has not must never be read by anybody.
+            stop(
+                    switch (broken) {
+                        case LogEnded logEnded -> why(logEnded);
+                        case RuntimeException failed -> failed;
+                        default -> new IllegalStateException("catalog failed", broken);
+                    });
+            answer.completeExceptionally(why());
+            return;
+        }
+        answerWhenDurable(seen, value, failure, answer);
+        if (database.undrained()) {
+            maintain();
+        }
+    }
+
+    @SuppressWarnings("NullAway") // Without a failure the value is the work's own, null or not.
+    private <T> void answerWhenDurable(
+            Txid seen,
+            @Nullable T value,
+            @Nullable Throwable failure,
+            CompletableFuture<T> answer) {
+        var _ =
+                database.gate(seen)
+                        .whenComplete((_, unknown) -> {
+                            if (unknown != null) {
+                                answer.completeExceptionally(unknown(unknown));
+                            } else if (failure != null) {
+                                answer.completeExceptionally(failure);
+                            } else {
+                                answer.complete(value);
+                            }
+                        });
+    }
+
+    private RuntimeException unknown(Throwable gate) {
+        return end.isDone()
+                ? why()
+                : new StoreException.Unavailable(
+                        "commit of the catalog", String.valueOf(gate.getMessage()), gate);
+    }
+
+    // Its end
+
+    /// Completes when nothing is answered any more: with [Fenced] if a successor closed the log,
+    /// with [Ended] after [#close], and with what happened if the catalog itself failed.
+    public CompletableFuture<RuntimeException> end() {
+        return end.copy();
+    }
+
+    /// Whatever is not durable has an unknown outcome from here on.
+    private void stop(RuntimeException why) {
+        // Before the gates: whoever waits at one is told this.
+        end.complete(why);
+        database.stop(String.valueOf(why.getMessage()));
+    }
+
+    private RuntimeException why() {
+        return end.getNow(new Ended("it is stopping"));
+    }
+
+    private static RuntimeException why(LogEnded ended) {
+        return ended.end().map(Catalog::why).orElseGet(() -> new Ended("log is closed"));
+    }
+
+    private static RuntimeException why(LogEnd end) {
+        return switch (end) {
+            case LogEnd.Fenced(var slot, var by, _) -> new Fenced(slot.toString(), by);
+            case LogEnd.Fatal(var answer) -> new Ended(answer);
+        };
+    }
+
+    // Derived files
+
+    /// Starts the background task that drains, unless it runs. It ends when nothing is owed, so an
+    /// idle catalog has none.
+    private void maintain() {
+        if (maintained.compareAndSet(false, true)) {
+            shipping.tasks().start("catalog-drain", this::drainUntilClean);
+        }
+    }
+
+    /// The top of a background loop: the one place that may catch everything.
+    private void drainUntilClean() {
+        while (!end.isDone() && database.undrained()) {
+            shipping.tasks().sleep(LOOK);
+            database.expireGates();
+            try {
+                if (!closing && database.drainDue()) {
+                    drain();
+                    thread.execute(this::checkpoint);
+                    snapshot();
+                }
+            } catch (RejectedExecutionException | Ended closed) {
+                break;
+            } catch (RuntimeException failure) {
+                log.atWarn().setCause(failure).log("catalog was not drained, will try again");
+            }
+        }
+        maintained.set(false);
+        if (!end.isDone() && database.undrained()) {
+            maintain();
+        }
+    }
+
+    /// One at a time; none any more once the database is being closed.
+    private void drain() {
+        draining.lock();
+        try {
+            if (!end.isDone()) {
+                database.drain();
+            }
+        } finally {
+            draining.unlock();
+        }
+    }
+
+    private void checkpoint() {
+        if (!end.isDone()) {
+            database.checkpoint();
+        }
+    }
+
+    /// So that a start reads a snapshot and few files, however long the fleet has lived.
+    private void snapshot() {
+        LineageHistory history = LineageHistory.list(shipping.store(), database.key());
+        long bytes =
+                read(_ -> sql.integer("pragma page_count") * sql.integer("pragma page_size"))
+                        .join();
+        if (Snapshotter.due(history.files(), bytes, shipping.clock().instant())) {
+            Snapshotter.write(shipping.store(), history, shipping.tmp());
+        }
+    }
+
+    /// Refuses new work, finishes what is queued, drains and closes the files. The log stays open.
+    /// What cannot be drained is left to recovery.
+    @Override
+    public void close() {
+        closing = true;
+        if (!end.isDone()) {
+            try {
+                // Behind all that is queued, so that everything is durable then.
+                enqueue(() -> database.announced()).join();
+                drain();
+                // One more segment, whose comment names the new beginning of what is not drained:
+                // otherwise whoever recovers this log reads again what was drained just now.
+                enqueue(transaction(CatalogTables::stopped)).join();
+            } catch (RuntimeException failure) {
+                log.atWarn().setCause(failure).log("catalog was not drained");
+            }
+            end.complete(new Ended("stopped"));
+        }
+        // Whoever drains now still reads the files.
+        draining.lock();
+        draining.unlock();
+        try {
+            thread.execute(database::close);
+        } catch (RejectedExecutionException closed) {
+            return;
+        }
+        thread.close();
+        watchdog.close();
+    }
+}

@@ -1,0 +1,490 @@
+package dev.litefleet.controller.catalog;
+
+import dev.litefleet.controller.placement.Placement;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.worker.control.Quotas;
+import dev.litefleet.worker.control.TokenGen;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// The catalog's statements. Each method is the whole of one transaction's body. Confined to the
+/// catalog's thread.
+final class CatalogTables {
+    private static final String TENANT =
+            """
+            select t.id, t.state, t.lineage, t.txid_floor, t.session, s.worker, t.assignment,
+                   t.spec ->> 'durability', t.spec ->> 'database_bytes_max',
+                   t.spec ->> 'statement_millis_max', t.spec ->> 'value_bytes_max',
+                   t.token_gen, t.etag, t.created_at, t.deleted_at, t.last_session
+            from tenants t left join sessions s on s.id = t.session
+            """;
+    private static final String SESSION =
+            "select id, worker, address, part, state, started from sessions ";
+    private static final String SPEC =
+            """
+            json_object('durability', ?, 'database_bytes_max', ?, 'statement_millis_max', ?,
+                        'value_bytes_max', ?)\
+            """;
+
+    private final CatalogSql sql;
+    private final InstantSource clock;
+    private final Map<SessionId, Long> assigned = new HashMap<>();
+
+    CatalogTables(CatalogSql sql, InstantSource clock) {
+        this.sql = sql;
+        this.clock = clock;
+    }
+
+    /// Counts the assignments. Once, before anything else, and again after a rollback.
+    Void recount() {
+        assigned.clear();
+        sql.query(
+                        "select session, count(*) from tenants where session is not null group by"
+                                + " session",
+                        row -> Map.entry(new SessionId(row.text(0)), row.integer(1)))
+                .forEach(entry -> assigned.put(entry.getKey(), entry.getValue()));
+        return null;
+    }
+
+    // Tenants
+
+    Provisioned provision(TenantId id, TenantSpec spec, boolean createOnly, Lineage fresh) {
+        Optional<TenantRow> found = tenant(id);
+        if (found.isPresent()) {
+            TenantRow row = found.get();
+            if (row.deletedAt() != null) {
+                return new Provisioned.Deleted(id, row.deletedAt());
+            }
+            if (createOnly || row.spec().equals(spec)) {
+                return new Provisioned.AlreadyThere(row);
+            }
+            sql.update(
+                    "update tenants set spec = " + SPEC + ", etag = etag + 1 where id = ?",
+                    spec.durability().word(),
+                    spec.quotas().databaseBytesMax(),
+                    spec.quotas().statementMillisMax(),
+                    spec.quotas().valueBytesMax(),
+                    id.name());
+            label(id, spec);
+            return new Provisioned.Updated(known(id), row.spec());
+        }
+        long now = clock.millis();
+        sql.update(
+                """
+                insert into tenants (id, state, lineage, txid_floor, assignment, spec, token_gen,
+                                     etag, created_at)
+                values (?, 'hibernated', ?, 0, 0,
+                """
+                        + SPEC
+                        + ", 1, 1, ?)",
+                id.name(),
+                fresh.ulid(),
+                spec.durability().word(),
+                spec.quotas().databaseBytesMax(),
+                spec.quotas().statementMillisMax(),
+                spec.quotas().valueBytesMax(),
+                now);
+        sql.update(
+                "insert into lineages (tenant, lineage, first_txid) values (?, ?, 1)",
+                id.name(),
+                fresh.ulid());
+        label(id, spec);
+        return new Provisioned.Created(
+                new TenantRow(
+                        id,
+                        TenantState.HIBERNATED,
+                        fresh,
+                        Txid.NONE,
+                        null,
+                        null,
+                        0,
+                        spec,
+                        1,
+                        1,
+                        Instant.ofEpochMilli(now),
+                        null));
+    }
+
+    private void label(TenantId id, TenantSpec spec) {
+        sql.update("delete from labels where tenant = ?", id.name());
+        spec.labels()
+                .forEach((key, value) ->
+                        sql.update(
+                                "insert into labels (tenant, key, value) values (?, ?, ?)",
+                                id.name(),
+                                key,
+                                value));
+    }
+
+    Optional<TenantRow> tenant(TenantId id) {
+        return sql.query(TENANT + "where t.id = ?", this::tenantRow, id.name()).stream().findAny();
+    }
+
+    private TenantRow known(TenantId id) {
+        return tenant(id).orElseThrow();
+    }
+
+    /// Walks the index of the rarest thing that was asked for: a label if there is one, else ids.
+    TenantPage tenants(TenantQuery query) {
+        var text = new StringBuilder(TENANT);
+        var args = new ArrayList<Object>();
+        var conditions = new ArrayList<String>();
+        conditions.add("t.id > ?");
+        args.add(query.after());
+        if (!query.prefix().isEmpty()) {
+            // Ids are ASCII and none contains '~', which sorts after all their characters.
+            conditions.add("t.id >= ? and t.id < ?");
+            args.add(query.prefix());
+            args.add(query.prefix() + "~");
+        }
+        for (Map.Entry<String, String> label : new TreeMap<>(query.labels()).entrySet()) {
+            conditions.add("t.id in (select tenant from labels where key = ? and value = ?)");
+            args.add(label.getKey());
+            args.add(label.getValue());
+        }
+        TenantState state = query.state();
+        if (state == null) {
+            conditions.add("t.state <> 'deleted'");
+        } else {
+            conditions.add("t.state = ?");
+            args.add(state.word());
+        }
+        text.append("where ").append(String.join(" and ", conditions));
+        text.append(" order by t.id limit ?");
+        args.add((long) query.limit() + 1);
+        List<TenantRow> rows = sql.query(text.toString(), this::tenantRow, args.toArray());
+        return rows.size() > query.limit()
+                ? new TenantPage(
+                        rows.subList(0, query.limit()), rows.get(query.limit() - 1).id().name())
+                : new TenantPage(rows, "");
+    }
+
+    /// @return the tenant as it is now; nothing if the id is unknown
+    Optional<TenantRow> tombstone(TenantId id) {
+        int changed =
+                sql.update(
+                        """
+                        update tenants set state = 'deleted', deleted_at = ?,
+                                           token_gen = token_gen + 1, etag = etag + 1
+                        where id = ? and state <> 'deleted'
+                        """,
+                        clock.millis(),
+                        id.name());
+        if (changed == 1) {
+            event("tenant_deleted", id.name(), null);
+        }
+        return tenant(id);
+    }
+
+    // Assignments
+
+    Assigned assign(TenantId id, Function<Load, Placement.Decision> choose) {
+        Optional<TenantRow> found = tenant(id);
+        if (found.isEmpty()) {
+            return new Assigned.NotFound();
+        }
+        TenantRow row = found.get();
+        if (row.state() == TenantState.DELETED) {
+            return new Assigned.Deleted();
+        }
+        if (row.session() != null) {
+            return to(row, new SessionId(row.session()));
+        }
+        return switch (choose.apply(load())) {
+            case Placement.Decision.NoRoom(var reason) -> new Assigned.NoRoom(reason);
+            case Placement.Decision.Place(var session) -> assign(row, new SessionId(session));
+        };
+    }
+
+    private Assigned assign(TenantRow row, SessionId session) {
+        // A lease that placement saw may have been ended since: only a live session gets anything.
+        int changed =
+                sql.update(
+                        """
+                        update tenants set session = ?1, assignment = assignment + 1, state = 'active'
+                        where id = ?2 and state = 'hibernated'
+                          and exists (select 1 from sessions where id = ?1 and state = 'live')
+                        """,
+                        session.ulid(),
+                        row.id().name());
+        if (changed == 0) {
+            return new Assigned.NoRoom("the chosen worker is just being fenced");
+        }
+        assigned.merge(session, 1L, Long::sum);
+        return to(known(row.id()), session);
+    }
+
+    private Assigned.To to(TenantRow row, SessionId session) {
+        String last =
+                sql.query(
+                                "select last_session from tenants where id = ?",
+                                cells -> Optional.ofNullable(cells.textOrNull(0)),
+                                row.id().name())
+                        .getFirst()
+                        .orElse(null);
+        return new Assigned.To(row, session(session).orElseThrow(), last);
+    }
+
+    private Load load() {
+        var cordoned =
+                new HashSet<>(
+                        sql.query(
+                                "select name from workers where cordoned = 1", row -> row.text(0)));
+        return new Load(assigned, cordoned);
+    }
+
+    /// The assignment, if the catalog still says so.
+    Optional<Assigned.To> held(TenantId id, String session, long number) {
+        return tenant(id)
+                .filter(row -> session.equals(row.session()) && row.assignment() == number)
+                .map(row -> to(row, new SessionId(session)));
+    }
+
+    /// @param lastTxid [Txid#NONE] if the session is known to owe nothing, but not how far it came
+    boolean released(TenantId id, SessionId session, long number, Lineage lineage, Txid lastTxid) {
+        int changed =
+                sql.update(
+                        """
+                        update tenants set last_session = session, session = null,
+                               state = case state when 'deleted' then 'deleted' else 'hibernated' end,
+                               txid_floor = max(txid_floor, ?)
+                        where id = ? and session = ? and assignment = ? and lineage = ?
+                        """,
+                        lastTxid.value(),
+                        id.name(),
+                        session.ulid(),
+                        number,
+                        lineage.ulid());
+        if (changed == 1) {
+            assigned.computeIfPresent(session, (_, count) -> count > 1 ? count - 1 : null);
+        }
+        return changed == 1;
+    }
+
+    /// Tombstones that a session still has to release.
+    List<TenantRow> deletedBut(SessionId session) {
+        return sql.query(
+                TENANT + "where t.session = ? and t.state = 'deleted'",
+                this::tenantRow,
+                session.ulid());
+    }
+
+    /// Token generations, of a session's tenants, that are not the first one.
+    List<TokenGen> tokenGens(SessionId session) {
+        return sql.query(
+                "select id, token_gen from tenants where session = ? and token_gen > 1",
+                row -> new TokenGen(row.text(0), row.integer(1)),
+                session.ulid());
+    }
+
+    // Sessions
+
+    /// @return the session's state now: what it was, or live if it is new
+    SessionState register(SessionRow session, int capacity) {
+        Optional<SessionRow> found = session(session.id());
+        if (found.isPresent()) {
+            if (found.get().state() == SessionState.LIVE) {
+                sql.update(
+                        """
+                        update sessions set address = ?1, part = max(part, ?2)
+                        where id = ?3 and (address <> ?1 or part < ?2)
+                        """,
+                        session.address(),
+                        (long) session.part(),
+                        session.id().ulid());
+            }
+            return found.get().state();
+        }
+        sql.update(
+                """
+                insert into sessions (id, worker, address, part, state, started)
+                values (?, ?, ?, ?, 'live', ?)
+                """,
+                session.id().ulid(),
+                session.worker(),
+                session.address(),
+                (long) session.part(),
+                session.started().toEpochMilli());
+        sql.update(
+                """
+                insert into workers (name, capacity) values (?1, ?2)
+                on conflict (name) do update set capacity = ?2 where capacity is not ?2
+                """,
+                session.worker(),
+                (long) capacity);
+        event("session_started", null, session.id());
+        return SessionState.LIVE;
+    }
+
+    Optional<SessionRow> session(SessionId id) {
+        return sql.query(SESSION + "where id = ?", CatalogTables::sessionRow, id.ulid()).stream()
+                .findAny();
+    }
+
+    /// All that are not closed.
+    List<SessionRow> openSessions() {
+        return sql.query(
+                SESSION + "where state <> 'closed' order by worker, id", CatalogTables::sessionRow);
+    }
+
+    /// @return the session, fencing; nothing if it is closed already or unknown
+    Optional<SessionRow> fencing(SessionId id) {
+        int changed =
+                sql.update(
+                        "update sessions set state = 'fencing' where id = ? and state = 'live'",
+                        id.ulid());
+        if (changed == 1) {
+            event("session_fencing", null, id);
+        }
+        return session(id).filter(session -> session.state() != SessionState.CLOSED);
+    }
+
+    /// Closes a session and takes its tenants away.
+    ///
+    /// @param coverage what is certainly durable, by lineage
+    /// @return how many tenants it had
+    long closed(SessionId id, Map<TenantKey, Txid> coverage) {
+        coverage.forEach((key, txid) ->
+                sql.update(
+                        """
+                        update tenants set txid_floor = ?1
+                        where id = ?2 and lineage = ?3 and txid_floor < ?1
+                        """,
+                        txid.value(),
+                        key.tenant().name(),
+                        key.lineage().ulid()));
+        long tenants =
+                sql.update(
+                        """
+                        update tenants set last_session = session, session = null,
+                               state = case state when 'deleted' then 'deleted' else 'hibernated' end
+                        where session = ?
+                        """,
+                        id.ulid());
+        assigned.remove(id);
+        int changed =
+                sql.update(
+                        "update sessions set state = 'closed', closed_at = ? where id = ? and state"
+                                + " = 'fencing'",
+                        clock.millis(),
+                        id.ulid());
+        if (changed == 1) {
+            event("session_closed", null, id);
+        }
+        return tenants;
+    }
+
+    /// How many tenants each session has, and who is cordoned.
+    Load currentLoad() {
+        return load();
+    }
+
+    // Keys
+
+    Void addJwtKeys(List<PublicKeyJwk> keys) {
+        keys.forEach(key ->
+                sql.update(
+                        """
+                        insert into jwt_keys (kid, public, created_at) values (?, ?, ?)
+                        on conflict (kid) do nothing
+                        """,
+                        key.kid(),
+                        key.x(),
+                        clock.millis()));
+        return null;
+    }
+
+    List<PublicKeyJwk> jwtKeys() {
+        return sql.query(
+                "select kid, public from jwt_keys order by created_at, kid",
+                row -> new PublicKeyJwk(row.text(0), row.text(1)));
+    }
+
+    Void addApiKey(ApiKeyRow key) {
+        sql.update(
+                """
+                insert into api_keys (hash, name, scopes, created_at) values (?, ?, ?, ?)
+                on conflict (hash) do nothing
+                """,
+                key.hash(),
+                key.name(),
+                key.scopes(),
+                key.created().toEpochMilli());
+        return null;
+    }
+
+    List<ApiKeyRow> apiKeys() {
+        return sql.query(
+                "select hash, name, scopes, created_at from api_keys order by created_at, hash",
+                row ->
+                        new ApiKeyRow(
+                                row.text(0),
+                                row.text(1),
+                                row.text(2),
+                                Instant.ofEpochMilli(row.integer(3))));
+    }
+
+    /// The controller leaves in good order.
+    Void stopped() {
+        event("controller_stopped", null, null);
+        return null;
+    }
+
+    private void event(String kind, @Nullable String tenant, @Nullable SessionId session) {
+        sql.update(
+                "insert into events (at, kind, tenant, session, detail) values (?, ?, ?, ?, '{}')",
+                clock.millis(),
+                kind,
+                tenant,
+                session == null ? null : session.ulid());
+    }
+
+    private TenantRow tenantRow(CatalogSql.Row row) {
+        var labels = new TreeMap<String, String>();
+        sql.query(
+                        "select key, value from labels where tenant = ?",
+                        cells -> Map.entry(cells.text(0), cells.text(1)),
+                        row.text(0))
+                .forEach(label -> labels.put(label.getKey(), label.getValue()));
+        return new TenantRow(
+                new TenantId(row.text(0)),
+                TenantState.parse(row.text(1)),
+                new Lineage(row.text(2)),
+                new Txid(row.integer(3)),
+                row.textOrNull(4),
+                row.textOrNull(5),
+                row.integer(6),
+                new TenantSpec(
+                        Durability.parse(row.text(7)),
+                        labels,
+                        new Quotas(row.integer(8), row.integer(9), row.integer(10))),
+                row.integer(11),
+                row.integer(12),
+                Instant.ofEpochMilli(row.integer(13)),
+                row.isNull(14) ? null : Instant.ofEpochMilli(row.integer(14)));
+    }
+
+    private static SessionRow sessionRow(CatalogSql.Row row) {
+        return new SessionRow(
+                new SessionId(row.text(0)),
+                row.text(1),
+                row.text(2),
+                Math.toIntExact(row.integer(3)),
+                SessionState.parse(row.text(4)),
+                Instant.ofEpochMilli(row.integer(5)));
+    }
+}

@@ -1,0 +1,158 @@
+package dev.litefleet.controller.lease;
+
+import static dev.litefleet.controller.catalog.Waiting.await;
+
+import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.catalog.SessionRow;
+import dev.litefleet.controller.lease.ControllerChain.Epoch;
+import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.history.Recovered;
+import dev.litefleet.replica.history.Recovery;
+import dev.litefleet.replica.log.Fence;
+import dev.litefleet.replica.log.LogEnded;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.ObjectStore;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What is done about a worker's session that has lost its lease or whose process is dead: fence
+/// its log, recover it, close it, take its tenants away (commit-log.md, C2). They come back on
+/// their next request.
+///
+/// Every step may be repeated, also by two controllers at once, so a failure means: again from the
+/// start. Thread-safe.
+public final class Failover {
+    private static final Logger log = LoggerFactory.getLogger(Failover.class);
+
+    private static final Duration AGAIN_MIN = Duration.ofMillis(200);
+    private static final Duration AGAIN_MAX = Duration.ofSeconds(10);
+
+    private final Catalog catalog;
+    private final Leases leases;
+    private final ObjectStore store;
+    private final Epoch epoch;
+    private final Path tmp;
+    private final Tasks tasks;
+    private final RandomGenerator random;
+    private final Consumer<SessionId> gone;
+    private final Tasks.Guard guard;
+    private final Set<SessionId> running = new HashSet<>(); // guard
+
+    /// @param tmp folder for temporary files of recoveries
+    /// @param gone hears of a session when nothing may be sent to it any more; before its tenants
+    ///   are assigned again, and possibly more than once
+    public Failover(
+            Catalog catalog,
+            Leases leases,
+            ObjectStore store,
+            Epoch epoch,
+            Path tmp,
+            Tasks tasks,
+            RandomGenerator random,
+            Consumer<SessionId> gone) {
+        this.catalog = catalog;
+        this.leases = leases;
+        this.store = store;
+        this.epoch = epoch;
+        this.tmp = tmp;
+        this.tasks = tasks;
+        this.random = random;
+        this.gone = gone;
+        this.guard = tasks.guard();
+    }
+
+    /// Ends the session in the background, unless that is under way already.
+    ///
+    /// @param dead its process is known to have ended: nobody waits for its lease
+    public void start(SessionId session, boolean dead) {
+        leases.end(session, dead);
+        guard.lock();
+        try {
+            if (!running.add(session)) {
+                return;
+            }
+        } finally {
+            guard.unlock();
+        }
+        tasks.start("failover-" + session, () -> runUntilDone(session));
+    }
+
+    /// The top of a background loop: the one place that may catch everything.
+    private void runUntilDone(SessionId session) {
+        long pause = AGAIN_MIN.toNanos();
+        while (true) {
+            try {
+                run(session);
+                break;
+            } catch (LogEnded | Catalog.Ended | Fenced ended) {
+                // Our successor will do it.
+                break;
+            } catch (RuntimeException failure) {
+                log.atError()
+                        .addKeyValue("session", session)
+                        .setCause(failure)
+                        .log("failover failed, will try again");
+                tasks.sleep(Duration.ofNanos(pause / 2 + random.nextLong(pause)));
+                pause = Math.min(2 * pause, AGAIN_MAX.toNanos());
+            }
+        }
+        guard.lock();
+        try {
+            running.remove(session);
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// The four steps, in the only order that is safe.
+    void run(SessionId session) {
+        long began = tasks.nanos();
+        Optional<SessionRow> fencing = await(tasks, catalog.fencing(session));
+        if (fencing.isEmpty()) {
+            leases.forget(session);
+            return;
+        }
+        SessionRow row = fencing.get();
+        gone.accept(session);
+        // Until then the worker may serve plain reads, and a new owner's commits would make them
+        // stale.
+        leases.awaitEnded(session);
+        // The part was read in the commit that set `fencing`; from there it never changes.
+        Fence.Closed closed =
+                Fence.close(
+                        store,
+                        row.log(),
+                        leases.durable(session, row.part()),
+                        epoch.session().ulid(),
+                        epoch.number(),
+                        tasks,
+                        random);
+        Recovered recovered = Recovery.recover(store, row.log(), closed, tmp, tasks);
+        recovered
+                .failed()
+                .forEach((tenant, failure) ->
+                        log.atError()
+                                .addKeyValue("tenant", tenant)
+                                .addKeyValue("session", session)
+                                .setCause(failure)
+                                .log("tenant was not recovered"));
+        long unassigned = await(tasks, catalog.closed(session, recovered.coverage()));
+        leases.forget(session);
+        log.atInfo()
+                .addKeyValue("worker", row.worker())
+                .addKeyValue("session", session)
+                .addKeyValue("slot", closed.slot())
+                .addKeyValue("tenants", unassigned)
+                .addKeyValue("objects", recovered.filesWritten())
+                .addKeyValue("took", Duration.ofNanos(tasks.nanos() - began))
+                .log("session closed");
+    }
+}

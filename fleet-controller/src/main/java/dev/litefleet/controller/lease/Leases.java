@@ -1,0 +1,337 @@
+package dev.litefleet.controller.lease;
+
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Slot;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.worker.control.Heartbeat;
+import dev.litefleet.worker.control.Registration;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// Grants, renews and expires the leases of worker sessions. A lease is the right to serve plain
+/// reads and nothing else: who may write is decided by the logs (commit-log.md, "Reads by a
+/// possible zombie").
+///
+/// A worker measures its lease from the time it sent the heartbeat, this side from the time it
+/// answered, so this side's always ends later; `margin` covers clocks that run at different speeds.
+/// Everything here is forgotten with the process. Thread-safe.
+public final class Leases {
+    /// How a heartbeat is to be answered.
+    public enum Standing {
+        /// Renewed.
+        LIVE,
+        /// It is being fenced, or is closed: no lease will be granted any more.
+        CLOSED,
+        /// It has not registered with this controller.
+        UNKNOWN
+    }
+
+    /// A session as its own messages show it.
+    ///
+    /// @param registration null while it is known from the catalog only
+    /// @param leased it has registered and its lease runs
+    /// @param accepting it is leased and has not said that it is stopping
+    /// @param residents tenants it holds open, by its last heartbeat
+    public record Member(
+            SessionId session,
+            @Nullable Registration registration,
+            boolean leased,
+            boolean accepting,
+            int residents) {}
+
+    private static final class Grant {
+        @Nullable Registration registration;
+        Slot durable = new Slot(1, 0);
+        int residents;
+        boolean stopping;
+        boolean ended;
+        boolean dead;
+        long grantedNanos;
+    }
+
+    private final long leaseNanos;
+    private final long marginNanos;
+    private final Tasks tasks;
+    private final Tasks.Guard guard;
+    private final Map<SessionId, Grant> grants = new HashMap<>(); // guard
+    private long changes; // guard
+    private boolean closed; // guard
+
+    public Leases(Duration lease, Duration margin, Tasks tasks) {
+        this.leaseNanos = lease.toNanos();
+        this.marginNanos = margin.toNanos();
+        this.tasks = tasks;
+        this.guard = tasks.guard();
+    }
+
+    /// A session that the catalog calls live and this controller has not met: its predecessor may
+    /// have granted it a lease until just now.
+    public void adopt(SessionId session) {
+        locked(() -> {
+            var grant = new Grant();
+            grant.grantedNanos = tasks.nanos();
+            grants.putIfAbsent(session, grant);
+        });
+    }
+
+    /// A session has registered, or did so again, and the catalog calls it live.
+    ///
+    /// @return false if its lease has been ended meanwhile
+    public boolean register(Registration registration) {
+        var session = new SessionId(registration.session());
+        guard.lock();
+        try {
+            Grant grant = grants.computeIfAbsent(session, _ -> new Grant());
+            if (grant.ended) {
+                return false;
+            }
+            grant.registration = registration;
+            grant.stopping = false;
+            grant.grantedNanos = tasks.nanos();
+            changed();
+            return true;
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// Renews the lease, if the answer is [Standing#LIVE].
+    public Standing heartbeat(Heartbeat heartbeat) {
+        guard.lock();
+        try {
+            Grant grant = grants.get(new SessionId(heartbeat.session()));
+            if (grant == null) {
+                return Standing.UNKNOWN;
+            }
+            if (grant.ended) {
+                return Standing.CLOSED;
+            }
+            if (grant.registration == null) {
+                return Standing.UNKNOWN;
+            }
+            grant.grantedNanos = tasks.nanos();
+            grant.residents = heartbeat.residents();
+            var durable = new Slot(heartbeat.part(), heartbeat.durableSlot());
+            if (durable.compareTo(grant.durable) > 0) {
+                grant.durable = durable;
+            }
+            return Standing.LIVE;
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// The session said that it is stopping: nothing new is placed on it.
+    public void stopping(SessionId session) {
+        locked(() -> {
+            Grant grant = grants.get(session);
+            if (grant != null) {
+                grant.stopping = true;
+            }
+        });
+    }
+
+    /// Waits until leases have lapsed, and ends them: the first step of their sessions' failover.
+    ///
+    /// When this process itself was stopped for a while, the heartbeats of that time are lost, not
+    /// missing: then everybody gets one more lease. Waiting longer is always safe.
+    ///
+    /// @return their sessions, each once; empty after [#close]
+    public List<SessionId> awaitLapsed() {
+        guard.lock();
+        try {
+            while (!closed) {
+                long now = tasks.nanos();
+                var lapsed = new ArrayList<SessionId>();
+                long nearest = Long.MAX_VALUE;
+                for (Map.Entry<SessionId, Grant> entry : grants.entrySet()) {
+                    Grant grant = entry.getValue();
+                    if (grant.ended) {
+                        continue;
+                    }
+                    long left = grant.grantedNanos + leaseNanos - now;
+                    if (left <= 0) {
+                        lapsed.add(entry.getKey());
+                    } else {
+                        nearest = Math.min(nearest, left);
+                    }
+                }
+                if (!lapsed.isEmpty()) {
+                    lapsed.forEach(session -> end(grants.get(session)));
+                    return lapsed;
+                }
+                awaitLapse(now, nearest);
+            }
+            return List.of();
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    private void awaitLapse(long now, long nanos) {
+        if (nanos == Long.MAX_VALUE) {
+            guard.await();
+            return;
+        }
+        guard.await(Duration.ofNanos(nanos));
+        long woke = tasks.nanos();
+        if (woke - now - nanos > marginNanos) {
+            grants.values().forEach(grant -> grant.grantedNanos = woke);
+        }
+    }
+
+    /// No lease will be granted to this session any more.
+    ///
+    /// @param dead its process is known to have ended, so its lease has too
+    public void end(SessionId session, boolean dead) {
+        locked(() -> {
+            Grant grant =
+                    grants.computeIfAbsent(
+                            session,
+                            _ -> {
+                                var unknown = new Grant();
+                                unknown.grantedNanos = tasks.nanos();
+                                return unknown;
+                            });
+            grant.dead |= dead;
+            end(grant);
+        });
+    }
+
+    private void end(@Nullable Grant grant) {
+        if (grant != null) {
+            grant.ended = true;
+            changed();
+        }
+    }
+
+    /// Waits until the last lease of an ended session has certainly ended.
+    public void awaitEnded(SessionId session) {
+        guard.lock();
+        try {
+            while (true) {
+                Grant grant = grants.get(session);
+                if (grant == null || grant.dead) {
+                    return;
+                }
+                if (!grant.ended) {
+                    throw new IllegalStateException(
+                            "lease still renewed [session=" + session + "]");
+                }
+                long left = grant.grantedNanos + leaseNanos + marginNanos - tasks.nanos();
+                if (left <= 0) {
+                    return;
+                }
+                guard.await(Duration.ofNanos(left));
+            }
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// A slot of `part` that the session reported durable; slot 1 if it reported none.
+    public Slot durable(SessionId session, int part) {
+        guard.lock();
+        try {
+            Grant grant = grants.get(session);
+            return grant != null && grant.durable.part() == part && grant.durable.number() > 0
+                    ? grant.durable
+                    : Slot.firstOf(part);
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// Everybody who is not ended.
+    public List<Member> members() {
+        guard.lock();
+        try {
+            long now = tasks.nanos();
+            return grants.entrySet().stream()
+                    .filter(entry -> !entry.getValue().ended)
+                    .map(entry -> member(entry.getKey(), entry.getValue(), now))
+                    .toList();
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    private Member member(SessionId session, Grant grant, long now) {
+        boolean leased = grant.registration != null && now - grant.grantedNanos < leaseNanos;
+        return new Member(
+                session, grant.registration, leased, leased && !grant.stopping, grant.residents);
+    }
+
+    /// The session's member, unless it is ended or unknown.
+    public Optional<Member> member(SessionId session) {
+        return members().stream().filter(member -> member.session().equals(session)).findAny();
+    }
+
+    /// Tells those who wait in [#awaitChange] to look again.
+    public void signal() {
+        locked(this::changed);
+    }
+
+    /// A number that grows whenever somebody registers, is ended or is closed.
+    public long changes() {
+        guard.lock();
+        try {
+            return changes;
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// Waits until [#changes] is greater than `seen`, at most `max`.
+    public void awaitChange(long seen, Duration max) {
+        guard.lock();
+        try {
+            long deadline = tasks.nanos() + max.toNanos();
+            while (changes <= seen && !closed) {
+                long left = deadline - tasks.nanos();
+                if (left <= 0 || !guard.await(Duration.ofNanos(left))) {
+                    return;
+                }
+            }
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// A closed session: it will never be heard of again, and a late heartbeat of it is answered
+    /// [Standing#CLOSED] by way of the catalog.
+    public void forget(SessionId session) {
+        locked(() -> {
+            grants.remove(session);
+            changed();
+        });
+    }
+
+    /// Everybody who waits here returns.
+    public void close() {
+        locked(() -> {
+            closed = true;
+            changed();
+        });
+    }
+
+    private void changed() {
+        changes++;
+        guard.signalAll();
+    }
+
+    private void locked(Runnable change) {
+        guard.lock();
+        try {
+            change.run();
+            guard.signalAll();
+        } finally {
+            guard.unlock();
+        }
+    }
+}

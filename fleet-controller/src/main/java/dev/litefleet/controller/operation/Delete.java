@@ -1,0 +1,65 @@
+package dev.litefleet.controller.operation;
+
+import static dev.litefleet.controller.catalog.Waiting.await;
+
+import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.TenantRow;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.log.Tasks;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/// Deletes a tenant: tombstone, then release (the first half of commit-log.md, G6; the purge of its
+/// objects comes later). From the tombstone's commit on nobody is assigned it, whatever becomes of
+/// the rest. Thread-safe.
+public final class Delete {
+    private final Catalog catalog;
+    private final Unassign unassign;
+    private final Tasks tasks;
+    private final Consumer<TenantId> moved;
+    private final Duration max;
+
+    /// @param moved is told that routes to a tenant are void
+    /// @param max how long to wait for the release before answering without it
+    public Delete(
+            Catalog catalog,
+            Unassign unassign,
+            Tasks tasks,
+            Consumer<TenantId> moved,
+            Duration max) {
+        this.catalog = catalog;
+        this.unassign = unassign;
+        this.tasks = tasks;
+        this.moved = moved;
+        this.max = max;
+    }
+
+    /// Blocks until the tenant is released, or `max` is over; then the release goes on behind.
+    public Deletion run(TenantId tenant) {
+        Optional<TenantRow> found = await(tasks, catalog.tombstone(tenant));
+        if (found.isEmpty()) {
+            return new Deletion.NotFound();
+        }
+        moved.accept(tenant);
+        TenantRow row = found.get();
+        Instant at = Objects.requireNonNull(row.deletedAt());
+        boolean released =
+                row.session() == null || unassign.run(tenant, row.session(), row.assignment(), max);
+        if (!released) {
+            resume(row);
+        }
+        return new Deletion.Done(at, released);
+    }
+
+    /// Goes on asking the session of a tombstone for its release, behind the caller.
+    public void resume(TenantRow tombstone) {
+        String session = tombstone.session();
+        if (session != null) {
+            unassign.start(tombstone.id(), session, tombstone.assignment());
+        }
+    }
+}

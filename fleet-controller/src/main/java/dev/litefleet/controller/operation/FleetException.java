@@ -1,0 +1,42 @@
+package dev.litefleet.controller.operation;
+
+import dev.litefleet.replica.TenantId;
+
+/// Why a tenant cannot be reached, classed by what the caller should do about it.
+public abstract sealed class FleetException extends RuntimeException {
+    private FleetException(String message) {
+        super(message);
+    }
+
+    /// No tenant has this id. 404.
+    public static final class TenantNotFound extends FleetException {
+        public TenantNotFound(TenantId tenant) {
+            super("tenant not found [tenant=" + tenant + "]");
+        }
+    }
+
+    /// The tenant was deleted. 410, for ever.
+    public static final class TenantDeleted extends FleetException {
+        public TenantDeleted(TenantId tenant) {
+            super("tenant is deleted [tenant=" + tenant + "]");
+        }
+    }
+
+    /// No worker could take the tenant within the time that a request may wait. 503, later again.
+    public static final class NoWorkers extends FleetException {
+        /// @param reason in words, for the operator
+        public NoWorkers(TenantId tenant, String reason) {
+            super(
+                    "no worker can serve the tenant [tenant=%s, reason=%s]"
+                            .formatted(tenant, reason));
+        }
+    }
+
+    /// This controller is stopping, or a successor has fenced it. 503, ask again: another one will
+    /// answer.
+    public static final class NotServing extends FleetException {
+        public NotServing(String reason) {
+            super("controller is not serving [reason=" + reason + "]");
+        }
+    }
+}

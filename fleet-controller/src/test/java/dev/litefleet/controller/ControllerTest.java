@@ -1,0 +1,450 @@
+package dev.litefleet.controller;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.litefleet.controller.catalog.ApiKeyRow;
+import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.Provisioned;
+import dev.litefleet.controller.catalog.TenantQuery;
+import dev.litefleet.controller.catalog.TenantSpec;
+import dev.litefleet.controller.catalog.WorkerRow;
+import dev.litefleet.controller.operation.FleetException.NotServing;
+import dev.litefleet.controller.operation.Route;
+import dev.litefleet.controller.testing.TestWorker;
+import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.sqlite.Sqlite;
+import dev.litefleet.service.InternalAuth;
+import dev.litefleet.service.Keys;
+import dev.litefleet.testing.FlakyObjectStore;
+import dev.litefleet.worker.control.Assignment;
+import dev.litefleet.worker.control.Heartbeat;
+import dev.litefleet.worker.control.HeartbeatReply;
+import dev.litefleet.worker.control.Registered;
+import dev.litefleet.worker.control.Registration;
+import dev.litefleet.worker.control.Release;
+import dev.litefleet.worker.control.ReleaseRequest;
+import dev.litefleet.worker.control.Wire;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServer;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Whole controllers on one store, spoken to over signed HTTP as workers do.
+final class ControllerTest {
+    private static final TenantId ACME = new TenantId("acme");
+    private static final Duration LEASE = Duration.ofMillis(400);
+
+    private final FlakyObjectStore store = new FlakyObjectStore();
+    private final Vertx vertx = Vertx.vertx();
+    private final InstantSource clock = InstantSource.system();
+    private final Tasks tasks = new ThreadTasks();
+    private final Random random = new SecureRandom();
+    private final List<AutoCloseable> open = new ArrayList<>();
+    private final List<ControllerEnd> ends = new CopyOnWriteArrayList<>();
+    private final HttpClient http = HttpClient.newHttpClient();
+    private final AtomicInteger folders = new AtomicInteger();
+
+    @TempDir Path folder;
+
+    @BeforeAll
+    static void loadSqlite(@TempDir Path tmp) {
+        Sqlite.load(tmp);
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        for (AutoCloseable thing : open.reversed()) {
+            thing.close();
+        }
+        vertx.close().toCompletionStage().toCompletableFuture().join();
+    }
+
+    @Test
+    void livingControllerIsNotReplaced() {
+        // Long enough for a busy machine to answer.
+        Controller first = controller(Duration.ofSeconds(10));
+
+        Start second = start(Optional.empty(), Duration.ofSeconds(10));
+
+        assertThat(second).isEqualTo(new Start.AlreadyRunning(first.internalAddress()));
+    }
+
+    @Test
+    void controllerThatLeftIsSucceededAtOnce() {
+        Controller first = controller();
+        provision(first, ACME);
+        first.close();
+        long began = tasks.nanos();
+
+        Controller second = controller();
+
+        assertThat(Duration.ofNanos(tasks.nanos() - began)).isLessThan(Duration.ofSeconds(3));
+        assertThat(second.epoch()).isEqualTo(2);
+        assertThat(second.tenant(ACME).join()).isPresent();
+        assertThatThrownBy(() -> first.tenant(ACME).join()).hasCauseInstanceOf(NotServing.class);
+    }
+
+    /// The first one still believes; its directory's lock is held by the second now.
+    @Test
+    void fencedControllerAnswersNobodyAndTellsItsProcess() {
+        Controller zombie = serving(Optional.of("node"));
+        provision(zombie, ACME);
+
+        Controller second = serving(Optional.of("node"));
+
+        assertThat(second.tenant(ACME).join()).isPresent();
+        assertThatThrownBy(() ->
+                        zombie.provision(new TenantId("late"), TenantSpec.DEFAULT, false).join())
+                .hasCauseInstanceOf(Fenced.class);
+        await().until(() -> ends.size() == 1);
+        assertThat(ends.getFirst()).isInstanceOf(ControllerEnd.Fenced.class);
+        assertThat(second.tenant(new TenantId("late")).join()).isEmpty();
+    }
+
+    @Test
+    void fleetComesBackFromTheStoreAlone() {
+        Controller first = controller();
+        provision(first, ACME);
+        provision(first, new TenantId("gone"));
+        first.delete(new TenantId("gone")).join();
+        var key = new ApiKeyRow("abcd", "admin", "admin", java.time.Instant.EPOCH);
+        first.addApiKey(key).join();
+        first.close();
+
+        Controller second = controller();
+
+        assertThat(second.tenants(new TenantQuery("", Map.of(), null, "", 10)).join().tenants())
+                .extracting(tenant -> tenant.id())
+                .containsExactly(ACME);
+        assertThat(second.provision(new TenantId("gone"), TenantSpec.DEFAULT, false).join())
+                .isInstanceOf(Provisioned.Deleted.class);
+        assertThat(second.apiKeys().join()).containsExactly(key);
+        assertThat(second.jwtKeys()).containsAll(first.jwtKeys());
+    }
+
+    @Test
+    void unsignedMessagesAreRefused() throws Exception {
+        Controller controller = controller();
+        var request =
+                HttpRequest.newBuilder(
+                                URI.create(controller.internalAddress() + "/internal/v1/register"))
+                        .POST(HttpRequest.BodyPublishers.ofString("{}"))
+                        .build();
+
+        assertThat(http.send(request, BodyHandlers.discarding()).statusCode()).isEqualTo(401);
+    }
+
+    @Test
+    void workerRegistersBeatsAndIsRouted() throws Exception {
+        Controller controller = controller();
+        provision(controller, ACME);
+        Worker worker = worker("w-1");
+
+        Registered registered = worker.register(controller, null);
+        Route route = controller.route(ACME).join();
+
+        assertThat(registered.epoch()).isEqualTo(1);
+        assertThat(registered.leaseMillis()).isEqualTo(LEASE.toMillis());
+        assertThat(registered.jwtKeys()).isEqualTo(controller.jwtKeys());
+        assertThat(worker.beat(controller).status()).isEqualTo(HeartbeatReply.LIVE);
+        assertThat(route.address()).isEqualTo(worker.address());
+        assertThat(worker.worker().write(ACME, "a")).isTrue();
+        assertThat(controller.workers().join())
+                .singleElement()
+                .matches(row -> row.state().equals("live") && row.tenants() == 1);
+    }
+
+    @Test
+    void callsForOneTenantShareOneAnswer() throws Exception {
+        Controller controller = controller();
+        provision(controller, ACME);
+        var answers = new ArrayList<CompletableFuture<Route>>();
+        for (int i = 0; i < 50; i++) {
+            answers.add(controller.route(ACME));
+        }
+        Worker worker = worker("w-1");
+
+        worker.register(controller, null);
+
+        assertThat(answers.stream().map(CompletableFuture::join).distinct()).hasSize(1);
+        assertThat(worker.assignments()).isEqualTo(1);
+    }
+
+    @Test
+    void deadWorkersTenantsComeBackOnAnother() throws Exception {
+        Controller controller = controller();
+        var closed = new CopyOnWriteArrayList<String>();
+        controller.onSessionClosed(closed::add);
+        provision(controller, ACME);
+        Worker first = worker("w-1");
+        first.register(controller, null);
+        controller.route(ACME).join();
+        first.worker().write(ACME, "kept");
+        Worker second = worker("w-2");
+        second.register(controller, null);
+
+        await().pollInterval(Duration.ofMillis(50))
+                .until(() -> {
+                    second.beat(controller);
+                    return !closed.isEmpty();
+                });
+        Route route = controller.route(ACME).join();
+
+        assertThat(closed).contains(first.worker().session().ulid());
+        assertThat(route.address()).isEqualTo(second.address());
+        assertThat(second.worker().rows(ACME)).isEqualTo("kept");
+        assertThat(first.worker().write(ACME, "lost")).isFalse();
+        assertThat(first.beat(controller).status()).isEqualTo(HeartbeatReply.CLOSED);
+        assertThat(first.status(controller, first.worker().registration(null))).isEqualTo(409);
+    }
+
+    @Test
+    void previousSessionOfARestartedWorkerIsFencedAtOnce() throws Exception {
+        Controller controller = controller(Duration.ofHours(1));
+        provision(controller, ACME);
+        Worker first = worker("w-1");
+        first.register(controller, null);
+        controller.route(ACME).join();
+        first.worker().write(ACME, "kept");
+        Worker again = worker("w-1");
+
+        again.register(controller, first.worker().session());
+
+        await().until(() -> controller.route(ACME).join().address().equals(again.address()));
+        assertThat(again.worker().rows(ACME)).isEqualTo("kept");
+    }
+
+    /// Only the lock of the same worker's directory proves anything.
+    @Test
+    void anotherWorkersSessionIsNotFencedByAName() throws Exception {
+        Controller controller = controller(Duration.ofHours(1));
+        Worker first = worker("w-1");
+        first.register(controller, null);
+        Worker liar = worker("w-2");
+
+        liar.register(controller, first.worker().session());
+
+        assertThat(first.beat(controller).status()).isEqualTo(HeartbeatReply.LIVE);
+    }
+
+    @Test
+    void stoppingWorkerReleasesAndGetsNothingNew() throws Exception {
+        Controller controller = controller(Duration.ofHours(1));
+        provision(controller, ACME);
+        Worker first = worker("w-1");
+        first.register(controller, null);
+        controller.route(ACME).join();
+        first.worker().write(ACME, "kept");
+        Release release = first.worker().release(ACME).orElseThrow();
+
+        int status = first.post(controller, "/internal/v1/released", release).statusCode();
+        Worker second = worker("w-2");
+        second.register(controller, null);
+
+        assertThat(status).isEqualTo(204);
+        assertThat(controller.route(ACME).join().address()).isEqualTo(second.address());
+        assertThat(second.worker().rows(ACME)).isEqualTo("kept");
+    }
+
+    @Test
+    void deletedTenantIsTakenFromItsWorker() throws Exception {
+        Controller controller = controller(Duration.ofHours(1));
+        provision(controller, ACME);
+        Worker worker = worker("w-1");
+        worker.register(controller, null);
+        controller.route(ACME).join();
+        var moved = new CopyOnWriteArrayList<TenantId>();
+        controller.onTenantMoved(moved::add);
+
+        Deletion deletion = controller.delete(ACME).join();
+
+        assertThat(deletion).isInstanceOf(Deletion.Done.class);
+        assertThat(((Deletion.Done) deletion).released()).isTrue();
+        assertThat(worker.worker().has(ACME)).isFalse();
+        assertThat(moved).contains(ACME);
+    }
+
+    /// A controller that is succeeded takes no tenant from a living worker.
+    @Test
+    void workersKeepTheirTenantsOverARestartOfTheController() throws Exception {
+        Controller first = controller(Duration.ofSeconds(5));
+        provision(first, ACME);
+        Worker worker = worker("w-1");
+        worker.register(first, null);
+        Route before = first.route(ACME).join();
+        first.close();
+
+        Controller second = controller(Duration.ofSeconds(5));
+        assertThat(worker.beat(second).status()).isEqualTo(HeartbeatReply.UNKNOWN);
+        assertThat(second.workers().join()).extracting(WorkerRow::state).containsExactly("silent");
+        worker.register(second, null);
+
+        assertThat(second.route(ACME).join()).isEqualTo(before);
+        assertThat(worker.worker().write(ACME, "a")).isTrue();
+    }
+
+    private void provision(Controller controller, TenantId tenant) {
+        assertThat(controller.provision(tenant, TenantSpec.DEFAULT, false).join())
+                .isInstanceOf(Provisioned.Created.class);
+    }
+
+    private Controller controller() {
+        return controller(LEASE);
+    }
+
+    private Controller controller(Duration lease) {
+        return ((Start.Serving) start(Optional.empty(), lease)).controller();
+    }
+
+    private Controller serving(Optional<String> node) {
+        return ((Start.Serving) start(node)).controller();
+    }
+
+    private Start start(Optional<String> node) {
+        return start(node, LEASE);
+    }
+
+    private Start start(Optional<String> node, Duration lease) {
+        var config =
+                new ControllerConfig(
+                        folder.resolve("controller-" + folders.incrementAndGet()),
+                        "127.0.0.1",
+                        0,
+                        node,
+                        lease,
+                        Duration.ofMillis(100),
+                        Duration.ofMillis(100),
+                        Duration.ofSeconds(10),
+                        Duration.ofSeconds(5));
+        Start start =
+                Controller.start(config, store, keys(), vertx, tasks, clock, random, ends::add);
+        if (start instanceof Start.Serving(var controller)) {
+            open.add(controller);
+        }
+        return start;
+    }
+
+    private Keys keys() {
+        return Keys.open(folder.resolve("secrets"), new SecureRandom());
+    }
+
+    private Worker worker(String name) {
+        return new Worker(name);
+    }
+
+    /// A worker behind an HTTP port of its own.
+    private final class Worker {
+        private final InternalAuth auth = new InternalAuth(keys(), clock, random);
+        private final AtomicInteger assignments = new AtomicInteger();
+        private final HttpServer server;
+        private final CompletableFuture<TestWorker> worker = new CompletableFuture<>();
+
+        Worker(String name) {
+            server =
+                    vertx.createHttpServer()
+                            .requestHandler(request ->
+                                    request.body()
+                                            .onSuccess(body ->
+                                                    Thread.startVirtualThread(() ->
+                                                            request.response()
+                                                                    .end(
+                                                                            Buffer.buffer(
+                                                                                    answer(
+                                                                                            request
+                                                                                                    .path(),
+                                                                                            body
+                                                                                                    .getBytes()))))));
+            server.listen(0, "127.0.0.1").toCompletionStage().toCompletableFuture().join();
+            var started =
+                    new TestWorker(
+                            name,
+                            "http://127.0.0.1:" + server.actualPort(),
+                            store,
+                            folder,
+                            tasks,
+                            clock,
+                            random);
+            worker.complete(started);
+            open.add(started);
+        }
+
+        private byte[] answer(String path, byte[] body) {
+            if (path.equals("/internal/v1/assign")) {
+                assignments.incrementAndGet();
+                return Wire.write(worker().assign(Wire.read(body, Assignment.class)));
+            }
+            return Wire.write(
+                    worker().release(Wire.read(body, ReleaseRequest.class)).orElseThrow());
+        }
+
+        TestWorker worker() {
+            return worker.join();
+        }
+
+        String address() {
+            return worker().address();
+        }
+
+        int assignments() {
+            return assignments.get();
+        }
+
+        Registered register(Controller controller, @Nullable SessionId previous)
+                throws IOException, InterruptedException {
+            Registration message = worker().registration(previous);
+            return Wire.read(
+                    post(controller, "/internal/v1/register", message).body(), Registered.class);
+        }
+
+        int status(Controller controller, Registration message)
+                throws IOException, InterruptedException {
+            return post(controller, "/internal/v1/register", message).statusCode();
+        }
+
+        HeartbeatReply beat(Controller controller) throws IOException, InterruptedException {
+            Heartbeat message = worker().heartbeat();
+            return Wire.read(
+                    post(controller, "/internal/v1/heartbeat", message).body(),
+                    HeartbeatReply.class);
+        }
+
+        HttpResponse<byte[]> post(Controller controller, String path, Record message)
+                throws IOException, InterruptedException {
+            byte[] body = Wire.write(message);
+            return http.send(
+                    HttpRequest.newBuilder(URI.create(controller.internalAddress() + path))
+                            .header(InternalAuth.HEADER, auth.sign("POST", path, body))
+                            .POST(HttpRequest.BodyPublishers.ofByteArray(body))
+                            .build(),
+                    BodyHandlers.ofByteArray());
+        }
+    }
+}

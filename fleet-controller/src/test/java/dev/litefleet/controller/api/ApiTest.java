@@ -1,0 +1,520 @@
+package dev.litefleet.controller.api;
+
+import static java.net.http.HttpResponse.BodyHandlers.ofString;
+import static java.util.stream.Collectors.toCollection;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.litefleet.controller.Controller;
+import dev.litefleet.controller.ControllerConfig;
+import dev.litefleet.controller.Start;
+import dev.litefleet.controller.auth.ApiKeys;
+import dev.litefleet.controller.auth.TenantTokens;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.sqlite.Sqlite;
+import dev.litefleet.service.Blocking;
+import dev.litefleet.service.Keys;
+import dev.litefleet.service.Tokens;
+import dev.litefleet.service.Tokens.Access;
+import dev.litefleet.testing.MemoryObjectStore;
+import dev.litefleet.testing.TestClock;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpServer;
+import io.vertx.ext.web.Route;
+import io.vertx.ext.web.Router;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// The API over HTTP, on a real controller. Every answer is held against `openapi.yaml`.
+final class ApiTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ApiDescription DESCRIPTION = new ApiDescription();
+
+    /// @param body missing if there was none
+    private record Answer(int status, HttpResponse<String> http, JsonNode body) {
+        String header(String name) {
+            return http.headers().firstValue(name).orElse("");
+        }
+
+        String code() {
+            return body.path("code").asText();
+        }
+    }
+
+    @TempDir private static Path folder;
+
+    private static final Vertx vertx = Vertx.vertx();
+    private static final HttpClient client = HttpClient.newHttpClient();
+    private static final TestClock clock = new TestClock();
+    private static Controller controller;
+    private static Tokens tokens;
+    private static Router router;
+    private static URI base;
+    private static String key;
+
+    @BeforeAll
+    static void start() throws IOException {
+        Sqlite.load(folder.resolve("tmp"));
+        var random = new SecureRandom();
+        Keys keys = Keys.open(folder.resolve("secrets"), random);
+        var config =
+                ControllerConfig.of(folder.resolve("controller"), "127.0.0.1", 0, Optional.empty());
+        controller =
+                switch (Controller.start(
+                        config,
+                        new MemoryObjectStore(),
+                        keys,
+                        vertx,
+                        new ThreadTasks(),
+                        InstantSource.system(),
+                        random,
+                        end -> {
+                            throw new AssertionError(end);
+                        })) {
+                    case Start.Serving(var serving) -> serving;
+                    case Start.AlreadyRunning(var address) -> throw new AssertionError(address);
+                };
+        Path admin = folder.resolve("admin.key");
+        ApiKeys apiKeys = ApiKeys.open(controller, null, admin, clock, random);
+        key = Files.readString(admin).trim();
+        assertThat(key).matches("lf_live_[0-9a-z]{8}_[0-9a-z]{32}");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(admin)))
+                .isEqualTo("rw-------");
+        tokens = new Tokens(vertx, controller.jwtKeys(), InstantSource.system());
+        var blocking = new Blocking(64);
+        router = Router.router(vertx);
+        new TenantRoutes(
+                        controller,
+                        apiKeys,
+                        new TenantTokens(keys.signer(vertx), InstantSource.system()),
+                        keys.derive("idempotency"),
+                        clock,
+                        blocking)
+                .mount(router);
+        new WorkerRoutes(controller, apiKeys, blocking).mount(router);
+        OpenApiRoutes.mount(router);
+        ApiErrors.install(router);
+        HttpServer server =
+                vertx.createHttpServer().requestHandler(router).listen(0, "127.0.0.1").await();
+        base = URI.create("http://127.0.0.1:" + server.actualPort());
+    }
+
+    @AfterAll
+    static void stop() {
+        controller.close();
+        vertx.close().await();
+    }
+
+    @Test
+    void putProvisionsOnceAndRepeatsItsAnswer() throws Exception {
+        clock.set(InstantSource.system().instant());
+        String spec =
+                """
+                {"durability": "async", "labels": {"team": "research"},
+                 "quota": {"max_bytes": 1048576}, "token": {"expires_in": "30d"}}\
+                """;
+
+        Answer made = put("twice", spec);
+        Answer again = put("twice", spec);
+
+        assertThat(made.status()).isEqualTo(201);
+        assertThat(made.header("location")).isEqualTo("/api/v1/tenants/twice");
+        assertThat(made.header("etag")).isEqualTo("\"1\"");
+        assertThat(made.body().get("state").textValue()).isEqualTo("hibernated");
+        assertThat(made.body().get("durability").textValue()).isEqualTo("async");
+        assertThat(made.body().get("url").textValue()).isEqualTo(base + "/t/twice/");
+        assertThat(made.body().at("/quota/max_bytes").longValue()).isEqualTo(1 << 20);
+        assertThat(made.body().at("/token/expires_at").textValue()).endsWith("Z");
+        assertThat(access(made, "twice")).contains(Access.WRITE);
+        assertThat(again.status()).isEqualTo(200);
+        assertThat(again.body().get("lineage")).isEqualTo(made.body().get("lineage"));
+        assertThat(access(again, "twice")).contains(Access.WRITE);
+    }
+
+    /// A token is shown again only as long as the first answer may have been lost.
+    @Test
+    void tokenIsNotShownForEver() throws Exception {
+        clock.set(InstantSource.system().instant());
+        put("once", "{}");
+        clock.advance(Duration.ofMinutes(5));
+
+        Answer later = put("once", "{}");
+
+        assertThat(later.body().at("/token/jwt").isNull()).isTrue();
+        assertThat(later.body().at("/token/jwt_omitted").booleanValue()).isTrue();
+    }
+
+    @Test
+    void putWithAnotherSpecUpdates() throws Exception {
+        put("changing", "{\"labels\": {\"a\": \"1\"}}");
+
+        Answer changed = put("changing", "{\"labels\": {\"a\": \"2\"}}");
+
+        assertThat(changed.status()).isEqualTo(200);
+        assertThat(changed.header("etag")).isEqualTo("\"2\"");
+        assertThat(get("changing").body().at("/labels/a").textValue()).isEqualTo("2");
+    }
+
+    @Test
+    void ifNoneMatchOnlyCreates() throws Exception {
+        assertThat(createOnly("careful").status()).isEqualTo(201);
+
+        Answer second = createOnly("careful");
+
+        assertThat(second.status()).isEqualTo(412);
+        assertThat(second.code()).isEqualTo("ALREADY_EXISTS");
+    }
+
+    private Answer createOnly(String id) throws Exception {
+        return send(
+                "PUT /api/v1/tenants/{id}",
+                request("/api/v1/tenants/" + id, key)
+                        .header("if-none-match", "*")
+                        .PUT(BodyPublishers.ofString("{}")));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'durability': 'fast'} | 422 | /durability",
+                "{'durability': 7} | 422 | /durability",
+                "{'labels': 'x'} | 422 | /labels",
+                "{'labels': {'a': 1}} | 422 | /labels/a",
+                "{'labels': {'A B': 'x'}} | 422 | /labels",
+                "{'quota': {'max_bytes': 1.5}} | 422 | /quota/max_bytes",
+                "{'quota': {'max_bytes': '9'}} | 422 | /quota/max_bytes",
+                "{'quota': {'max_bytes': 1}} | 422 | /quota/max_bytes",
+                "{'quota': {'max_bytes': -1}} | 422 | /quota/max_bytes",
+                "{'quota': {'max_value_bytes': 16777217}} | 422 | /quota/max_value_bytes",
+                "{'quota': {'max_bytes': 99999999999999999999}} | 422 | /quota/max_bytes",
+                "{'token': {'expires_in': 'soon'}} | 422 | /token/expires_in",
+                "{'token': []} | 422 | /token",
+                "{'name': 'x'} | 400 | /name",
+                "{'id': 'x'} | 400 | /id",
+                "{'quota': {'cpu/s': 1}} | 400 | /quota/cpu~1s",
+                "{'token': {'scope': 1}} | 400 | /token/scope"
+            })
+    void wrongFieldIsNamed(String body, int status, String pointer) throws Exception {
+        Answer answer = put("wrong", body.replace('\'', '"'));
+
+        assertThat(answer.code()).isEqualTo("VALIDATION");
+        assertThat(answer.status()).isEqualTo(status);
+        assertThat(answer.body().get("errors").findValuesAsText("pointer"))
+                .containsExactly(pointer);
+    }
+
+    @Test
+    void allWrongFieldsAreNamedAtOnce() throws Exception {
+        Answer answer =
+                put("wrong", "{\"durability\": 1, \"token\": {\"expires_in\": 2}, \"labels\": 3}");
+
+        assertThat(answer.body().get("errors").findValuesAsText("pointer"))
+                .containsExactlyInAnyOrder("/durability", "/token/expires_in", "/labels");
+        assertThat(get("wrong").status()).isEqualTo(404);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Upper", "under_score", "_catalog", "v2", "a%2Fb", "a.", "-a", "a%20b", "%D0%B0"})
+    void badIdIsRefused(String id) throws Exception {
+        assertThat(put(id, "{}").status()).isEqualTo(400);
+        assertThat(get(id).status()).isEqualTo(400);
+    }
+
+    /// The router resolves dots before it looks for a route.
+    @Test
+    void dotsLeadNowhere() throws Exception {
+        assertThat(get("%2e%2e").status()).isEqualTo(404);
+        assertThat(get("..%2ftenants").status()).isEqualTo(400);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"'{', 400", "'[]', 400", "'x', 400", "'\"text\"', 400"})
+    void bodyThatIsNoObjectIsRefused(String body, int status) throws Exception {
+        assertThat(put("wrong", body).status()).isEqualTo(status);
+    }
+
+    @Test
+    void bodyOverTheLimitIsRefused() throws Exception {
+        Answer answer = put("large", "{\"x\": \"" + "y".repeat(64 << 10) + "\"}");
+
+        assertThat(answer.status()).isEqualTo(413);
+        assertThat(answer.code()).isEqualTo("BODY_TOO_LARGE");
+    }
+
+    @Test
+    void nothingIsSaidWithoutAKey() throws Exception {
+        for (String operation : DESCRIPTION.operations()) {
+            String[] part = operation.split(" ");
+            String path = part[1].replace("{id}", "any");
+            for (String wrong : new String[] {"", "Basic x", "Bearer lf_live_x_y"}) {
+                var request = HttpRequest.newBuilder(base.resolve(path));
+                if (!wrong.isEmpty()) {
+                    request.header("authorization", wrong);
+                }
+                Answer answer =
+                        send(operation, request.method(part[0], BodyPublishers.ofString("{")));
+                assertThat(answer.status()).as(operation).isEqualTo(401);
+                assertThat(answer.code())
+                        .isEqualTo(wrong.startsWith("Bearer") ? "KEY_INVALID" : "KEY_MISSING");
+            }
+        }
+    }
+
+    @Test
+    void postMakesAnId() throws Exception {
+        Answer made = post("{}", null);
+        Answer other = post("{}", null);
+
+        assertThat(made.status()).isEqualTo(201);
+        assertThat(get(made.body().get("id").textValue()).status()).isEqualTo(200);
+        assertThat(other.body().get("id")).isNotEqualTo(made.body().get("id"));
+    }
+
+    @Test
+    void postTakesAnId() throws Exception {
+        assertThat(post("{\"id\": \"given\"}", null).body().get("id").textValue())
+                .isEqualTo("given");
+        assertThat(post("{\"id\": \"given\"}", null).code()).isEqualTo("ALREADY_EXISTS");
+        for (String wrong : new String[] {"5", "\"_catalog\"", "\"v2\"", "{}"}) {
+            Answer answer = post("{\"id\": " + wrong + "}", null);
+            assertThat(answer.status()).isEqualTo(422);
+            assertThat(answer.body().get("errors").findValuesAsText("pointer"))
+                    .containsExactly("/id");
+        }
+    }
+
+    @Test
+    void repeatedKeyFindsWhatTheFirstRequestMade() throws Exception {
+        clock.set(InstantSource.system().instant());
+        Answer made = post("{\"labels\": {\"n\": \"1\"}}", "key-1");
+        Answer again = post("{\"labels\": {\"n\": \"1\"}}", "key-1");
+        Answer other = post("{\"labels\": {\"n\": \"2\"}}", "key-1");
+
+        assertThat(made.status()).isEqualTo(201);
+        assertThat(made.header("idempotency-replayed")).isEmpty();
+        assertThat(again.status()).isEqualTo(201);
+        assertThat(again.header("idempotency-replayed")).isEqualTo("true");
+        assertThat(again.body().get("lineage")).isEqualTo(made.body().get("lineage"));
+        assertThat(other.status()).isEqualTo(422);
+        assertThat(other.code()).isEqualTo("IDEMPOTENCY_KEY_REUSED");
+        assertThat(post("{}", "k".repeat(256)).status()).isEqualTo(400);
+    }
+
+    @Test
+    void deletedTenantIsGoneEverywhereAndForEver() throws Exception {
+        put("doomed", "{}");
+
+        Answer deleted = delete("doomed");
+
+        assertThat(deleted.status()).isEqualTo(200);
+        assertThat(deleted.body().get("released").booleanValue()).isTrue();
+        assertThat(delete("doomed").status()).isEqualTo(200);
+        for (Answer answer :
+                new Answer[] {
+                    get("doomed"),
+                    put("doomed", "{}"),
+                    post("{\"id\": \"doomed\"}", null),
+                    token("doomed", "{}")
+                }) {
+            assertThat(answer.status()).isEqualTo(410);
+            assertThat(answer.code()).isEqualTo("TENANT_DELETED");
+        }
+        assertThat(list("prefix=doomed").body().get("items")).isEmpty();
+        assertThat(list("prefix=doomed&state=deleted").body().get("items")).hasSize(1);
+    }
+
+    @Test
+    void unknownTenantIsNotFound() throws Exception {
+        assertThat(get("nobody").code()).isEqualTo("TENANT_NOT_FOUND");
+        assertThat(delete("nobody").code()).isEqualTo("TENANT_NOT_FOUND");
+        assertThat(token("nobody", "{}").code()).isEqualTo("TENANT_NOT_FOUND");
+    }
+
+    @Test
+    void listComesInPages() throws Exception {
+        for (int i = 0; i < 7; i++) {
+            put("page-" + i, "{\"labels\": {\"odd\": \"" + (i % 2) + "\"}}");
+        }
+        var seen = new TreeSet<String>();
+        String cursor = "";
+        int pages = 0;
+        do {
+            Answer page = list("prefix=page-&limit=3" + cursor);
+            seen.addAll(page.body().get("items").findValuesAsText("id"));
+            cursor = "&cursor=" + page.body().get("next_cursor").asText();
+            pages++;
+        } while (!cursor.equals("&cursor=null"));
+
+        assertThat(pages).isEqualTo(3);
+        assertThat(seen)
+                .containsExactlyElementsOf(
+                        IntStream.range(0, 7).mapToObj(i -> "page-" + i).toList());
+        assertThat(list("prefix=page-&label=odd=1").body().get("items").findValuesAsText("id"))
+                .containsExactly("page-1", "page-3", "page-5");
+        assertThat(list("prefix=page-&label=odd=1,x=y").body().get("items")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "limit=0, limit must be 1 to 1000",
+        "limit=1001, limit must be 1 to 1000",
+        "limit=many, limit must be a number",
+        "cursor=%24, cursor is not",
+        "label=x, label must be key=value",
+        "state=asleep, asleep"
+    })
+    void badQueryIsRefused(String query, String words) throws Exception {
+        Answer answer = list(query);
+
+        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.body().get("detail").textValue()).contains(words);
+    }
+
+    @Test
+    void moreTokensCanBeMinted() throws Exception {
+        put("minting", "{}");
+
+        Answer reader = token("minting", "{\"read_only\": true, \"expires_in\": \"7d3h\"}");
+
+        assertThat(reader.status()).isEqualTo(201);
+        String jwt = reader.body().get("jwt").textValue();
+        assertThat(tokens.verify("Bearer " + jwt).access(new TenantId("minting")))
+                .contains(Access.READ);
+        assertThat(tokens.verify("Bearer " + jwt).access(new TenantId("other"))).isEmpty();
+        assertThat(token("minting", "{\"readonly\": true}").status()).isEqualTo(400);
+        assertThat(token("minting", "{\"read_only\": 1}").status()).isEqualTo(422);
+        assertThat(token("minting", "{\"expires_in\": \"0s\"}").status()).isEqualTo(422);
+    }
+
+    @Test
+    void workersAreListed() throws Exception {
+        Answer workers = send("GET /api/v1/workers", request("/api/v1/workers", key).GET());
+
+        assertThat(workers.status()).isEqualTo(200);
+        assertThat(workers.body().get("items")).isEmpty();
+    }
+
+    @Test
+    void describedAndMountedAreTheSame() {
+        var mounted =
+                router.getRoutes().stream()
+                        .filter(route -> route.methods() != null)
+                        .filter(route -> String.valueOf(route.getPath()).startsWith("/api/v1/"))
+                        .filter(route -> !route.getPath().contains("openapi"))
+                        .flatMap(ApiTest::operations)
+                        .collect(toCollection(TreeSet::new));
+
+        assertThat(mounted).isEqualTo(DESCRIPTION.operations());
+    }
+
+    private static java.util.stream.Stream<String> operations(Route route) {
+        return route.methods().stream()
+                .map(method -> method + " " + route.getPath().replace(":id", "{id}"));
+    }
+
+    @Test
+    void descriptionIsServedToAnybody() throws Exception {
+        HttpResponse<String> json =
+                client.send(
+                        HttpRequest.newBuilder(base.resolve("/openapi.json")).build(), ofString());
+        HttpResponse<String> yaml =
+                client.send(
+                        HttpRequest.newBuilder(base.resolve("/openapi.yaml")).build(), ofString());
+
+        assertThat(JSON.readTree(json.body()).get("openapi").textValue()).isEqualTo("3.1.0");
+        assertThat(yaml.headers().firstValue("content-type")).contains("application/yaml");
+    }
+
+    @Test
+    void unknownPathsAndMethodsAreProblems() throws Exception {
+        HttpResponse<String> nowhere =
+                client.send(request("/api/v1/nothing", key).GET().build(), ofString());
+        HttpResponse<String> method =
+                client.send(request("/api/v1/workers", key).DELETE().build(), ofString());
+
+        assertThat(nowhere.statusCode()).isEqualTo(404);
+        assertThat(nowhere.headers().firstValue("content-type"))
+                .contains("application/problem+json");
+        assertThat(method.statusCode()).isEqualTo(405);
+    }
+
+    private static Optional<Access> access(Answer answer, String tenant) {
+        String jwt = answer.body().at("/token/jwt").textValue();
+        return tokens.verify("Bearer " + jwt).access(new TenantId(tenant));
+    }
+
+    private Answer put(String id, String body) throws Exception {
+        return send(
+                "PUT /api/v1/tenants/{id}",
+                request("/api/v1/tenants/" + id, key).PUT(BodyPublishers.ofString(body)));
+    }
+
+    private Answer post(String body, @Nullable String idempotencyKey) throws Exception {
+        var request = request("/api/v1/tenants", key).POST(BodyPublishers.ofString(body));
+        if (idempotencyKey != null) {
+            request.header("idempotency-key", idempotencyKey);
+        }
+        return send("POST /api/v1/tenants", request);
+    }
+
+    private Answer get(String id) throws Exception {
+        return send("GET /api/v1/tenants/{id}", request("/api/v1/tenants/" + id, key).GET());
+    }
+
+    private Answer delete(String id) throws Exception {
+        return send("DELETE /api/v1/tenants/{id}", request("/api/v1/tenants/" + id, key).DELETE());
+    }
+
+    private Answer token(String id, String body) throws Exception {
+        return send(
+                "POST /api/v1/tenants/{id}/tokens",
+                request("/api/v1/tenants/" + id + "/tokens", key)
+                        .POST(BodyPublishers.ofString(body)));
+    }
+
+    private Answer list(String query) throws Exception {
+        return send("GET /api/v1/tenants", request("/api/v1/tenants?" + query, key).GET());
+    }
+
+    private static HttpRequest.Builder request(String path, String key) {
+        return HttpRequest.newBuilder(URI.create(base + path))
+                .header("authorization", "Bearer " + key);
+    }
+
+    private static Answer send(String operation, HttpRequest.Builder request) throws Exception {
+        HttpResponse<String> http = client.send(request.build(), ofString());
+        JsonNode body = JSON.readTree(http.body());
+        assertThat(
+                        DESCRIPTION.problems(
+                                operation,
+                                http.statusCode(),
+                                http.headers().firstValue("content-type").orElse(""),
+                                body))
+                .as("%s %d %s", operation, http.statusCode(), http.body())
+                .isEmpty();
+        return new Answer(http.statusCode(), http, body);
+    }
+}

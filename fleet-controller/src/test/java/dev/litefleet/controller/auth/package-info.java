@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller.auth;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,522 @@
+package dev.litefleet.controller.catalog;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.litefleet.controller.placement.Placement.Decision;
+import dev.litefleet.controller.testing.TestLog;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.Recovery;
+import dev.litefleet.replica.log.CommitLog;
+import dev.litefleet.replica.log.Fence;
+import dev.litefleet.replica.log.LogEnd;
+import dev.litefleet.replica.log.LogName;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.sqlite.Sqlite;
+import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.testing.CountingObjectStore;
+import dev.litefleet.testing.FlakyObjectStore;
+import dev.litefleet.testing.TestClock;
+import dev.litefleet.worker.control.Quotas;
+import dev.litefleet.worker.tenant.Shipping;
+import dev.litefleet.worker.tenant.ShippingConfig;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The catalog on real SQLite, shipped by the real log into a store in memory.
+final class CatalogTest {
+    private static final TenantId ACME = new TenantId("acme");
+    private static final TenantSpec SPEC =
+            new TenantSpec(Durability.ASYNC, Map.of("team", "red"), new Quotas(1, 2, 3));
+
+    private final FlakyObjectStore store = new FlakyObjectStore();
+    private final CountingObjectStore counted = new CountingObjectStore(store);
+    private final TestClock clock = new TestClock();
+    private final SplittableRandom random = new SplittableRandom(7);
+    private final Tasks tasks = new ThreadTasks();
+    private final TenantKey key =
+            new TenantKey(TenantId.CATALOG, new Lineage(SessionId.create(clock, random).ulid()));
+    private final SessionId one = SessionId.create(clock, random);
+    private final SessionId two = SessionId.create(clock, random);
+
+    @TempDir Path folder;
+    private int opened;
+    private CommitLog log;
+    private Catalog catalog;
+
+    @BeforeAll
+    static void loadSqlite(@TempDir Path tmp) {
+        Sqlite.load(tmp);
+    }
+
+    @BeforeEach
+    void open() {
+        var name = new LogName(LogName.CONTROLLER, SessionId.create(clock, random));
+        var end = new CompletableFuture<LogEnd>();
+        log = TestLog.open(counted, name, tasks, clock, random.split(), end::complete);
+        catalog =
+                Catalog.open(
+                        folder.resolve("catalog-" + opened++),
+                        key,
+                        Txid.NONE,
+                        new Shipping(log, counted, folder, tasks, clock, ShippingConfig.DEFAULT),
+                        end);
+    }
+
+    @AfterEach
+    void close() {
+        store.down(false);
+        store.releasePuts();
+        catalog.close();
+        log.close(Duration.ofSeconds(5));
+    }
+
+    // Tenants
+
+    @Test
+    void newTenantHasItsSpecAndNobody() {
+        var created = (Provisioned.Created) provision(ACME, SPEC);
+
+        TenantRow row = tenant(ACME);
+        assertThat(row).isEqualTo(created.tenant());
+        assertThat(row.spec()).isEqualTo(SPEC);
+        assertThat(row.state()).isEqualTo(TenantState.HIBERNATED);
+        assertThat(row.session()).isNull();
+        assertThat(row.txidFloor()).isEqualTo(Txid.NONE);
+        assertThat(row.createdAt()).isEqualTo(TestClock.START);
+    }
+
+    @Test
+    void provisioningAgainChangesNothing() {
+        provision(ACME, SPEC);
+        TenantRow before = tenant(ACME);
+
+        assertThat(provision(ACME, SPEC)).isEqualTo(new Provisioned.AlreadyThere(before));
+        assertThat(catalog.provision(ACME, TenantSpec.DEFAULT, true, lineage()).join())
+                .isEqualTo(new Provisioned.AlreadyThere(before));
+    }
+
+    @Test
+    void anotherSpecReplacesTheFirst() {
+        provision(ACME, SPEC);
+        TenantRow before = tenant(ACME);
+        var spec = new TenantSpec(Durability.SYNC, Map.of("team", "blue"), Quotas.DEFAULT);
+
+        assertThat(provision(ACME, spec)).isEqualTo(new Provisioned.Updated(tenant(ACME), SPEC));
+
+        assertThat(tenant(ACME).spec()).isEqualTo(spec);
+        assertThat(tenant(ACME).etag()).isEqualTo(before.etag() + 1);
+        assertThat(tenant(ACME).lineage()).isEqualTo(before.lineage());
+        assertThat(page(Map.of("team", "red"))).isEmpty();
+    }
+
+    @Test
+    void tombstoneStaysForEver() {
+        provision(ACME, SPEC);
+
+        TenantRow gone = catalog.tombstone(ACME).join().orElseThrow();
+        clock.advance(Duration.ofDays(1));
+
+        assertThat(gone.deletedAt()).isEqualTo(TestClock.START);
+        assertThat(gone.tokenGen()).isEqualTo(2);
+        assertThat(catalog.tombstone(ACME).join()).contains(gone);
+        assertThat(provision(ACME, SPEC)).isEqualTo(new Provisioned.Deleted(ACME, TestClock.START));
+        assertThat(assign(ACME, one)).isEqualTo(new Assigned.Deleted());
+        assertThat(page(Map.of())).isEmpty();
+        assertThat(catalog.tombstone(new TenantId("nobody")).join()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7, 100})
+    void pagesAddUpToTheWhole(int limit) {
+        for (int i = 0; i < 20; i++) {
+            provision(new TenantId("t-" + i), TenantSpec.DEFAULT);
+        }
+        var ids = new ArrayList<String>();
+        String after = "";
+
+        do {
+            TenantPage page =
+                    catalog.tenants(new TenantQuery("", Map.of(), null, after, limit)).join();
+            page.tenants().forEach(tenant -> ids.add(tenant.id().name()));
+            after = page.next();
+        } while (!after.isEmpty());
+
+        assertThat(ids).isSorted().doesNotHaveDuplicates().hasSize(20);
+    }
+
+    @Test
+    void listsByPrefixLabelsAndState() {
+        register(one);
+        provision(new TenantId("a1"), labelled("env", "dev", "team", "red"));
+        provision(new TenantId("a2"), labelled("env", "prod", "team", "red"));
+        provision(new TenantId("a-3"), labelled("env", "prod", "team", "blue"));
+        provision(new TenantId("b1"), labelled("env", "prod", "team", "red"));
+        assign(new TenantId("b1"), one);
+
+        assertThat(page(Map.of("team", "red"))).containsExactly("a1", "a2", "b1");
+        assertThat(page(Map.of("team", "red", "env", "prod"))).containsExactly("a2", "b1");
+        assertThat(ids(new TenantQuery("a", Map.of("env", "prod"), null, "", 10)))
+                .containsExactly("a-3", "a2");
+        assertThat(ids(new TenantQuery("a2", Map.of(), null, "", 10))).containsExactly("a2");
+        assertThat(ids(new TenantQuery("", Map.of(), TenantState.ACTIVE, "", 10)))
+                .containsExactly("b1");
+        catalog.tombstone(new TenantId("a1")).join();
+        assertThat(ids(new TenantQuery("", Map.of(), TenantState.DELETED, "", 10)))
+                .containsExactly("a1");
+    }
+
+    // Assignments
+
+    @Test
+    void everyAssignmentHasANewNumber() {
+        register(one);
+        register(two);
+        provision(ACME, SPEC);
+
+        var first = (Assigned.To) assign(ACME, one);
+        assertThat(assign(ACME, two)).isEqualTo(first);
+        release(first, 5);
+        var second = (Assigned.To) assign(ACME, two);
+
+        assertThat(first.tenant().assignment()).isEqualTo(1);
+        assertThat(first.lastSession()).isNull();
+        assertThat(second.tenant().assignment()).isEqualTo(2);
+        assertThat(second.lastSession()).isEqualTo(one.ulid());
+        assertThat(second.tenant().txidFloor()).isEqualTo(new Txid(5));
+        assertThat(second.session().id()).isEqualTo(two);
+    }
+
+    /// W8: "The controller takes it only if the catalog still says (T, this session, n)."
+    @Test
+    void lateReleaseChangesNothing() {
+        register(one);
+        register(two);
+        provision(ACME, SPEC);
+        var first = (Assigned.To) assign(ACME, one);
+        assertThat(release(first, 5)).isTrue();
+        var second = (Assigned.To) assign(ACME, one);
+
+        assertThat(release(first, 9)).isFalse();
+
+        assertThat(tenant(ACME)).isEqualTo(second.tenant());
+        assertThat(catalog.held(ACME, one.ulid(), 2).join()).contains(second);
+        assertThat(catalog.held(ACME, one.ulid(), 1).join()).isEmpty();
+    }
+
+    @Test
+    void releaseOfAnotherLineageChangesNothing() {
+        register(one);
+        provision(ACME, SPEC);
+        assign(ACME, one);
+
+        assertThat(catalog.released(ACME, one, 1, lineage(), new Txid(1)).join()).isFalse();
+    }
+
+    @Test
+    void floorIsNeverLowered() {
+        register(one);
+        provision(ACME, SPEC);
+        release((Assigned.To) assign(ACME, one), 5);
+        release((Assigned.To) assign(ACME, one), 3);
+
+        assertThat(tenant(ACME).txidFloor()).isEqualTo(new Txid(5));
+    }
+
+    @Test
+    void fencingSessionIsAssignedNothing() {
+        register(one);
+        provision(ACME, SPEC);
+        catalog.fencing(one).join();
+
+        assertThat(assign(ACME, one)).isInstanceOf(Assigned.NoRoom.class);
+    }
+
+    @Test
+    void placementSeesEveryEarlierAssignment() {
+        register(one);
+        register(two);
+        var seen = new ArrayList<Long>();
+        var answers = new ArrayList<CompletableFuture<Assigned>>();
+        for (int i = 0; i < 10; i++) {
+            provision(new TenantId("t" + i), SPEC);
+        }
+
+        for (int i = 0; i < 10; i++) {
+            answers.add(
+                    catalog.assign(
+                            new TenantId("t" + i),
+                            load -> {
+                                seen.add(load.of(one));
+                                return new Decision.Place(one.ulid());
+                            }));
+        }
+
+        answers.forEach(CompletableFuture::join);
+        assertThat(seen).containsExactly(0L, 1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L, 9L);
+        assertThat(catalog.load().join().of(one)).isEqualTo(10);
+    }
+
+    @Test
+    void unknownTenantIsNotAssigned() {
+        assertThat(assign(ACME, one)).isEqualTo(new Assigned.NotFound());
+    }
+
+    // Sessions
+
+    @Test
+    void closingTakesTheTenantsAndRaisesTheirFloors() {
+        register(one);
+        provision(ACME, SPEC);
+        provision(new TenantId("idle"), SPEC);
+        var held = (Assigned.To) assign(ACME, one);
+        assign(new TenantId("idle"), one);
+        catalog.fencing(one).join();
+
+        long tenants =
+                catalog.closed(
+                                one,
+                                Map.of(new TenantKey(ACME, held.tenant().lineage()), new Txid(9)))
+                        .join();
+
+        assertThat(tenants).isEqualTo(2);
+        assertThat(tenant(ACME).session()).isNull();
+        assertThat(tenant(ACME).txidFloor()).isEqualTo(new Txid(9));
+        assertThat(tenant(new TenantId("idle")).txidFloor()).isEqualTo(Txid.NONE);
+        assertThat(catalog.openSessions().join()).isEmpty();
+        assertThat(catalog.load().join().of(one)).isZero();
+    }
+
+    @Test
+    void closedSessionStaysClosed() {
+        register(one);
+        catalog.fencing(one).join();
+        catalog.closed(one, Map.of()).join();
+
+        assertThat(register(one)).isEqualTo(SessionState.CLOSED);
+        assertThat(catalog.fencing(one).join()).isEmpty();
+    }
+
+    @Test
+    void fencingMayBeRepeated() {
+        register(one);
+
+        SessionRow first = catalog.fencing(one).join().orElseThrow();
+
+        assertThat(catalog.fencing(one).join()).contains(first);
+        assertThat(first.state()).isEqualTo(SessionState.FENCING);
+        assertThat(register(one)).isEqualTo(SessionState.FENCING);
+    }
+
+    @Test
+    void partIsRaisedNeverLoweredAndOnlyWhileLive() {
+        catalog.register(session(one, 3), 10).join();
+        catalog.register(session(one, 2), 10).join();
+        assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(3);
+        catalog.fencing(one).join();
+        catalog.register(session(one, 9), 10).join();
+
+        assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(3);
+    }
+
+    // Durability
+
+    @Test
+    void answersWaitForTheStoreReadsToo() {
+        provision(ACME, SPEC);
+        store.holdPuts();
+
+        var write = catalog.tombstone(ACME);
+        var read = catalog.tenant(ACME);
+
+        await().during(Duration.ofMillis(50)).until(() -> !write.isDone() && !read.isDone());
+        store.releasePuts();
+        assertThat(read.join().orElseThrow().state()).isEqualTo(TenantState.DELETED);
+        assertThat(write.join()).isPresent();
+    }
+
+    @Test
+    void provisionsShareUploads() {
+        provision(ACME, SPEC);
+        counted.reset();
+        store.holdPuts();
+        var answers = new ArrayList<CompletableFuture<Provisioned>>();
+        for (int i = 0; i < 200; i++) {
+            answers.add(catalog.provision(new TenantId("t" + i), SPEC, false, lineage()));
+        }
+        // Behind the last of them, on the catalog's thread.
+        var allRan = new CompletableFuture<Void>();
+        var last =
+                catalog.assign(
+                        ACME,
+                        _ -> {
+                            allRan.complete(null);
+                            return new Decision.NoRoom("none");
+                        });
+        allRan.join();
+
+        store.releasePuts();
+        last.join();
+        answers.forEach(CompletableFuture::join);
+
+        assertThat(counted.count(CountingObjectStore.Verb.PUT)).isLessThan(20);
+    }
+
+    @Test
+    void fencedCatalogAnswersNobody() throws Exception {
+        provision(ACME, SPEC);
+        fence();
+
+        var write = catalog.tombstone(ACME);
+
+        assertThatThrownBy(() -> write.get(5, SECONDS)).hasCauseInstanceOf(Fenced.class);
+        assertThatThrownBy(() -> catalog.tenant(ACME).get(5, SECONDS))
+                .hasCauseInstanceOf(Fenced.class);
+    }
+
+    @Test
+    void failedTransactionLeavesNothingBehind() {
+        provision(ACME, SPEC);
+        register(one);
+        Function<Load, Decision> broken =
+                _ -> {
+                    throw new IllegalStateException("broken placement");
+                };
+
+        assertThatThrownBy(() -> catalog.assign(ACME, broken).join())
+                .hasCauseInstanceOf(IllegalStateException.class);
+
+        assertThat(tenant(ACME).session()).isNull();
+        assertThat(assign(ACME, one)).isInstanceOf(Assigned.To.class);
+    }
+
+    @Test
+    void everythingIsThereAgainFromTheStoreAlone() {
+        register(one);
+        provision(ACME, SPEC);
+        provision(new TenantId("gone"), SPEC);
+        var held = (Assigned.To) assign(ACME, one);
+        catalog.tombstone(new TenantId("gone")).join();
+        var apiKey = new ApiKeyRow("abcd", "admin", "admin", TestClock.START);
+        catalog.addApiKey(apiKey).join();
+        var jwk = new PublicKeyJwk("k1", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        catalog.addJwtKeys(List.of(jwk)).join();
+
+        restart();
+
+        assertThat(tenant(ACME)).isEqualTo(held.tenant());
+        assertThat(tenant(new TenantId("gone")).tokenGen()).isEqualTo(2);
+        assertThat(catalog.load().join().of(one)).isEqualTo(1);
+        assertThat(catalog.apiKeys().join()).containsExactly(apiKey);
+        assertThat(catalog.jwtKeys().join()).containsExactly(jwk);
+        assertThat(release(held, 4)).isTrue();
+        assertThat(((Assigned.To) assign(ACME, one)).tenant().assignment()).isEqualTo(2);
+    }
+
+    /// One commit is left, the one that says so; the segments before it are not read again.
+    @Test
+    void cleanCloseLeavesOneSegmentToRecover() {
+        for (int i = 0; i < 20; i++) {
+            provision(new TenantId("t" + i), SPEC);
+        }
+        TenantRow before = tenant(new TenantId("t7"));
+
+        catalog.close();
+        log.close(Duration.ofSeconds(5));
+
+        assertThat(Recovery.recover(store, log.name(), fence(), folder, tasks).segments())
+                .isEqualTo(1);
+        open();
+        assertThat(tenant(new TenantId("t7"))).isEqualTo(before);
+    }
+
+    private Fence.Closed fence() {
+        return Fence.close(
+                store,
+                log.name(),
+                Fence.highestPart(store, log.name()),
+                two.ulid(),
+                2,
+                tasks,
+                random);
+    }
+
+    /// As after a `kill -9`: nothing is drained.
+    private void restart() {
+        var closed = fence();
+        Recovery.recover(store, log.name(), closed, folder, tasks);
+        Catalog old = catalog;
+        open();
+        old.close();
+    }
+
+    private Provisioned provision(TenantId id, TenantSpec spec) {
+        return catalog.provision(id, spec, false, lineage()).join();
+    }
+
+    private Lineage lineage() {
+        return new Lineage(SessionId.create(clock, random).ulid());
+    }
+
+    private TenantRow tenant(TenantId id) {
+        return catalog.tenant(id).join().orElseThrow();
+    }
+
+    private Assigned assign(TenantId id, SessionId session) {
+        return catalog.assign(id, _ -> new Decision.Place(session.ulid())).join();
+    }
+
+    private boolean release(Assigned.To held, long lastTxid) {
+        return catalog.released(
+                        held.tenant().id(),
+                        held.session().id(),
+                        held.tenant().assignment(),
+                        held.tenant().lineage(),
+                        new Txid(lastTxid))
+                .join();
+    }
+
+    private SessionState register(SessionId session) {
+        return catalog.register(session(session, 1), 100).join();
+    }
+
+    private SessionRow session(SessionId id, int part) {
+        return new SessionRow(
+                id, "w-1", "http://127.0.0.1:1", part, SessionState.LIVE, clock.instant());
+    }
+
+    private static TenantSpec labelled(String k1, String v1, String k2, String v2) {
+        return new TenantSpec(Durability.SYNC, Map.of(k1, v1, k2, v2), Quotas.DEFAULT);
+    }
+
+    private List<String> page(Map<String, String> labels) {
+        return ids(new TenantQuery("", labels, null, "", 100));
+    }
+
+    private List<String> ids(TenantQuery query) {
+        return catalog.tenants(query).join().tenants().stream()
+                .map(tenant -> tenant.id().name())
+                .toList();
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller.catalog;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller.gateway;
+
+import org.jspecify.annotations.NullMarked;

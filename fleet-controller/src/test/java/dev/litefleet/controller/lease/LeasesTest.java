@@ -1,0 +1,186 @@
+package dev.litefleet.controller.lease;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.litefleet.controller.lease.Leases.Standing;
+import dev.litefleet.controller.testing.TickerTasks;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Slot;
+import dev.litefleet.testing.TestClock;
+import dev.litefleet.worker.control.Heartbeat;
+import dev.litefleet.worker.control.Registration;
+import java.time.Duration;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+final class LeasesTest {
+    private static final Duration LEASE = Duration.ofSeconds(3);
+    private static final Duration MARGIN = Duration.ofMillis(500);
+
+    private final TickerTasks tasks = new TickerTasks();
+    private final Leases leases = new Leases(LEASE, MARGIN, tasks);
+    private final SplittableRandom random = new SplittableRandom(1);
+    private final SessionId one = SessionId.create(new TestClock(), random);
+    private final SessionId two = SessionId.create(new TestClock(), random);
+
+    @Test
+    void heartbeatsKeepASessionAlive() throws Exception {
+        leases.register(registration(one));
+        var lapsed = CompletableFuture.supplyAsync(leases::awaitLapsed);
+
+        for (int second = 0; second < 10; second++) {
+            tasks.advance(Duration.ofSeconds(1));
+            assertThat(leases.heartbeat(heartbeat(one, 0))).isEqualTo(Standing.LIVE);
+        }
+        assertThat(lapsed).isNotDone();
+
+        advanceSlowly(LEASE);
+
+        assertThat(lapsed.get(5, SECONDS)).containsExactly(one);
+    }
+
+    @Test
+    void endedSessionIsNeverRenewed() {
+        leases.register(registration(one));
+
+        leases.end(one, false);
+
+        assertThat(leases.heartbeat(heartbeat(one, 0))).isEqualTo(Standing.CLOSED);
+        assertThat(leases.register(registration(one))).isFalse();
+        assertThat(leases.members()).isEmpty();
+    }
+
+    @Test
+    void strangersMustRegister() {
+        leases.adopt(two);
+
+        assertThat(leases.heartbeat(heartbeat(one, 0))).isEqualTo(Standing.UNKNOWN);
+        assertThat(leases.heartbeat(heartbeat(two, 0))).isEqualTo(Standing.UNKNOWN);
+    }
+
+    @Test
+    void endOfALeaseIsWaitedForFromTheLastRenewalWithMargin() throws Exception {
+        leases.register(registration(one));
+        tasks.advance(Duration.ofSeconds(1));
+        leases.heartbeat(heartbeat(one, 0));
+        leases.end(one, false);
+        var ended = CompletableFuture.runAsync(() -> leases.awaitEnded(one));
+
+        tasks.advance(LEASE.plus(MARGIN).minusMillis(1));
+        await().during(Duration.ofMillis(20)).until(() -> !ended.isDone());
+        tasks.advance(Duration.ofMillis(1));
+
+        ended.get(5, SECONDS);
+    }
+
+    /// C3: a new controller does not know its predecessor's grants.
+    @Test
+    void adoptedSessionIsWaitedForFromTheAdoption() throws Exception {
+        leases.adopt(one);
+        var lapsed = CompletableFuture.supplyAsync(leases::awaitLapsed);
+
+        advanceSlowly(LEASE);
+        assertThat(lapsed.get(5, SECONDS)).containsExactly(one);
+        var ended = CompletableFuture.runAsync(() -> leases.awaitEnded(one));
+        await().during(Duration.ofMillis(20)).until(() -> !ended.isDone());
+        tasks.advance(MARGIN);
+
+        ended.get(5, SECONDS);
+    }
+
+    @Test
+    void provenDeathNeedsNoWait() throws Exception {
+        leases.register(registration(one));
+        leases.end(one, false);
+        var ended = CompletableFuture.runAsync(() -> leases.awaitEnded(one));
+        await().until(() -> tasks.waiting() > 0);
+
+        leases.end(one, true);
+
+        ended.get(5, SECONDS);
+    }
+
+    @Test
+    void renewedLeaseIsNotWaitedFor() {
+        leases.register(registration(one));
+
+        assertThatThrownBy(() -> leases.awaitEnded(one)).isInstanceOf(IllegalStateException.class);
+    }
+
+    /// A controller that was frozen hears no heartbeats; that must not cost the fleet its workers.
+    @Test
+    void aPauseOfThisProcessCountsAgainstNobody() throws Exception {
+        leases.register(registration(one));
+        var lapsed = CompletableFuture.supplyAsync(leases::awaitLapsed);
+        await().until(() -> tasks.waiting() > 0);
+
+        tasks.advance(Duration.ofSeconds(60));
+        await().during(Duration.ofMillis(50)).until(() -> !lapsed.isDone());
+        assertThat(leases.heartbeat(heartbeat(one, 0))).isEqualTo(Standing.LIVE);
+
+        advanceSlowly(LEASE);
+
+        assertThat(lapsed.get(5, SECONDS)).containsExactly(one);
+    }
+
+    @Test
+    void fenceStartsAtAReportedSlotOfTheSamePartOnly() {
+        leases.register(registration(one));
+        leases.heartbeat(heartbeat(one, 17));
+
+        assertThat(leases.durable(one, 1)).isEqualTo(new Slot(1, 17));
+        assertThat(leases.durable(one, 2)).isEqualTo(Slot.firstOf(2));
+        assertThat(leases.durable(two, 1)).isEqualTo(Slot.FIRST);
+    }
+
+    @Test
+    void stoppingSessionIsLeasedButTakesNothing() {
+        leases.register(registration(one));
+
+        leases.stopping(one);
+
+        assertThat(leases.members())
+                .singleElement()
+                .matches(Leases.Member::leased)
+                .matches(member -> !member.accepting());
+    }
+
+    @Test
+    void lapsedLeaseTakesNothing() {
+        leases.register(registration(one));
+
+        tasks.advance(LEASE);
+
+        assertThat(leases.members()).singleElement().matches(member -> !member.accepting());
+    }
+
+    @Test
+    void closeEndsTheWait() throws Exception {
+        var lapsed = CompletableFuture.supplyAsync(leases::awaitLapsed);
+
+        leases.close();
+
+        assertThat(lapsed.get(5, SECONDS)).isEqualTo(List.of());
+    }
+
+    /// In steps that are no pause of the process: each is seen before the next.
+    private void advanceSlowly(Duration time) {
+        for (long left = time.toMillis(); left > 0; left -= 250) {
+            await().pollInterval(Duration.ofMillis(1)).until(() -> tasks.waiting() > 0);
+            tasks.advance(Duration.ofMillis(Math.min(left, 250)));
+        }
+    }
+
+    private static Registration registration(SessionId session) {
+        return new Registration("w-1", session.ulid(), "http://127.0.0.1:1", 1, null, 100, "test");
+    }
+
+    private static Heartbeat heartbeat(SessionId session, long slot) {
+        return new Heartbeat("w-1", session.ulid(), 1, slot, 0, 0, 0);
+    }
+}

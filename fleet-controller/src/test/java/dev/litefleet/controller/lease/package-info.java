@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller.lease;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,564 @@
+package dev.litefleet.controller.operation;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.SessionRow;
+import dev.litefleet.controller.catalog.SessionState;
+import dev.litefleet.controller.catalog.TenantRow;
+import dev.litefleet.controller.catalog.TenantSpec;
+import dev.litefleet.controller.catalog.TenantState;
+import dev.litefleet.controller.lease.ControllerChain;
+import dev.litefleet.controller.lease.ControllerChain.Epoch;
+import dev.litefleet.controller.lease.Failover;
+import dev.litefleet.controller.lease.Leases;
+import dev.litefleet.controller.operation.FleetException.NoWorkers;
+import dev.litefleet.controller.operation.FleetException.TenantDeleted;
+import dev.litefleet.controller.operation.FleetException.TenantNotFound;
+import dev.litefleet.controller.testing.TestLog;
+import dev.litefleet.controller.testing.TestWorker;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.log.CommitLog;
+import dev.litefleet.replica.log.LogEnd;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.StoreException.Unavailable;
+import dev.litefleet.replica.sqlite.Sqlite;
+import dev.litefleet.testing.FlakyObjectStore;
+import dev.litefleet.testing.Seeds;
+import dev.litefleet.testing.TestClock;
+import dev.litefleet.worker.control.Assignment;
+import dev.litefleet.worker.control.AssignmentReply;
+import dev.litefleet.worker.control.Release;
+import dev.litefleet.worker.control.ReleaseRequest;
+import dev.litefleet.worker.tenant.Shipping;
+import dev.litefleet.worker.tenant.ShippingConfig;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Assignment, release and failover with real workers in this process: each has its own commit log
+/// and real databases in one store, so what is asserted is what a client would see.
+final class FleetTest {
+    private static final Duration LEASE = Duration.ofMillis(300);
+    private static final Duration MARGIN = Duration.ofMillis(50);
+    private static final Duration ROUTE_MAX = Duration.ofSeconds(10);
+    private static final TenantId ACME = new TenantId("acme");
+
+    private final FlakyObjectStore store = new FlakyObjectStore();
+    private final TestClock clock = new TestClock();
+    private final SplittableRandom random = new SplittableRandom(11);
+    private final Tasks tasks = new ThreadTasks();
+    private final Link link = new Link();
+    private final List<TestWorker> workers = new ArrayList<>();
+    private final Set<TestWorker> beating = ConcurrentHashMap.newKeySet();
+
+    @TempDir Path folder;
+    private CommitLog log;
+    private Catalog catalog;
+    private Leases leases;
+    private Failover failover;
+    private Assign assign;
+    private Unassign unassign;
+    private Delete delete;
+
+    /// Carries messages to workers, loses some on demand, and remembers all, to deliver them again.
+    private final class Link implements WorkerLink {
+        final Map<String, TestWorker> reachable = new ConcurrentHashMap<>();
+        final List<Assignment> assignments = new CopyOnWriteArrayList<>();
+        final List<ReleaseRequest> releases = new CopyOnWriteArrayList<>();
+        volatile boolean losesReleases;
+
+        @Override
+        public AssignmentReply assign(String address, Assignment assignment) {
+            assignments.add(assignment);
+            return at(address).assign(assignment);
+        }
+
+        @Override
+        public Optional<Release> release(String address, ReleaseRequest request) {
+            releases.add(request);
+            Optional<Release> release = at(address).release(request);
+            if (losesReleases) {
+                throw new Unreachable("answer lost");
+            }
+            return release;
+        }
+
+        private TestWorker at(String address) {
+            TestWorker worker = reachable.get(address);
+            if (worker == null) {
+                throw new Unreachable("nobody at " + address);
+            }
+            return worker;
+        }
+    }
+
+    @BeforeAll
+    static void loadSqlite(@TempDir Path tmp) {
+        Sqlite.load(tmp);
+    }
+
+    @BeforeEach
+    void open() {
+        var chain = new ControllerChain(store, folder, tasks, clock, random.split());
+        Epoch epoch = chain.claim(0, "http://127.0.0.1:1", Optional.empty()).orElseThrow();
+        var end = new CompletableFuture<LogEnd>();
+        log = TestLog.open(store, epoch.log(), tasks, clock, random.split(), end::complete);
+        catalog =
+                Catalog.open(
+                        folder.resolve("catalog"),
+                        chain.catalog(),
+                        Txid.NONE,
+                        new Shipping(log, store, folder, tasks, clock, ShippingConfig.DEFAULT),
+                        end);
+        leases = new Leases(LEASE, MARGIN, tasks);
+        assign = new Assign(catalog, leases, link, tasks, epoch.number(), ROUTE_MAX);
+        unassign = new Unassign(catalog, leases, link, tasks, epoch.number());
+        delete = new Delete(catalog, unassign, tasks, assign::forget, Duration.ofMillis(500));
+        failover =
+                new Failover(
+                        catalog,
+                        leases,
+                        store,
+                        epoch,
+                        folder,
+                        tasks,
+                        random.split(),
+                        assign::forget);
+        tasks.start("beats", this::beat);
+        tasks.start(
+                "leases",
+                () -> {
+                    List<SessionId> lapsed = leases.awaitLapsed();
+                    while (!lapsed.isEmpty()) {
+                        lapsed.forEach(session -> failover.start(session, false));
+                        lapsed = leases.awaitLapsed();
+                    }
+                });
+    }
+
+    /// Heartbeats of all living workers, until the leases are closed.
+    private void beat() {
+        while (catalog != null) {
+            beating.forEach(worker -> leases.heartbeat(worker.heartbeat()));
+            tasks.sleep(Duration.ofMillis(50));
+        }
+    }
+
+    @AfterEach
+    void close() {
+        beating.clear();
+        leases.close();
+        workers.forEach(TestWorker::close);
+        catalog.close();
+        log.close(Duration.ofSeconds(5));
+        catalog = null;
+    }
+
+    // Failover
+
+    @Test
+    void acknowledgedRowsSurviveTheirWorkerAndComeBackOnTheNextRoute() {
+        TestWorker first = worker("w-1");
+        var acknowledged = new HashMap<TenantId, String>();
+        for (int i = 0; i < 20; i++) {
+            var tenant = provision("t-" + i);
+            assertThat(assign.run(tenant).address()).isEqualTo(first.address());
+            assertThat(first.write(tenant, "a")).isTrue();
+            assertThat(first.write(tenant, "b" + i)).isTrue();
+            acknowledged.put(tenant, "a b" + i);
+        }
+        TestWorker second = worker("w-2");
+
+        kill(first);
+        awaitClosed(first);
+
+        acknowledged.forEach((tenant, rows) -> {
+            Route route = assign.run(tenant);
+            assertThat(route.session()).isEqualTo(second.session().ulid());
+            assertThat(route.number()).isEqualTo(2);
+            assertThat(second.rows(tenant)).isEqualTo(rows);
+            assertThat(second.write(tenant, "c")).isTrue();
+        });
+        assertThat(state(first)).isEqualTo(SessionState.CLOSED);
+    }
+
+    /// The old worker is paused, not dead: it never hears of its end, and must not acknowledge.
+    @Test
+    void zombieAcknowledgesNothingAfterItsSuccessorWasAssigned() {
+        TestWorker zombie = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        assertThat(zombie.write(ACME, "kept")).isTrue();
+        TestWorker second = worker("w-2");
+        beating.remove(zombie);
+        awaitClosed(zombie);
+        assign.run(ACME);
+
+        assertThat(zombie.write(ACME, "lost")).isFalse();
+
+        assertThat(zombie.ended().join()).isInstanceOf(LogEnd.Fenced.class);
+        assertThat(second.rows(ACME)).isEqualTo("kept");
+    }
+
+    @Test
+    void nobodyIsAssignedBeforeRecoveryHasEnded() throws Exception {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        first.write(ACME, "kept");
+        TestWorker second = worker("w-2");
+        store.beforePut(key -> {
+            if (key.startsWith("tenants/acme/")) {
+                throw new Unavailable("PUT " + key, "held by the test", null);
+            }
+        });
+        kill(first);
+        await().until(() -> state(first) == SessionState.FENCING);
+        var route =
+                CompletableFuture.supplyAsync(
+                        () -> assign.run(ACME), task -> Thread.startVirtualThread(task));
+
+        await().during(Duration.ofMillis(300)).until(() -> !route.isDone() && !second.has(ACME));
+        assertThat(tenant(ACME).session()).isEqualTo(first.session().ulid());
+        store.beforePut(_ -> {});
+
+        assertThat(route.get(10, SECONDS).session()).isEqualTo(second.session().ulid());
+        assertThat(second.rows(ACME)).isEqualTo("kept");
+    }
+
+    /// A lease that nobody waits for any more.
+    @Test
+    void restartedWorkerThatProvesItsPredecessorDeadTakesOverAtOnce() {
+        leases = new Leases(Duration.ofDays(1), MARGIN, tasks);
+        assign = new Assign(catalog, leases, link, tasks, 1, ROUTE_MAX);
+        var patient =
+                new Failover(
+                        catalog,
+                        leases,
+                        store,
+                        new Epoch(1, SessionId.create(clock, random)),
+                        folder,
+                        tasks,
+                        random,
+                        _ -> {});
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        first.write(ACME, "kept");
+        link.reachable.clear();
+        beating.clear();
+        TestWorker again = worker("w-1b");
+
+        patient.start(first.session(), true);
+        awaitClosed(first);
+
+        assertThat(assign.run(ACME).session()).isEqualTo(again.session().ulid());
+        assertThat(again.rows(ACME)).isEqualTo("kept");
+    }
+
+    /// C2: plain reads of the old worker may still be served, so nobody else may write yet.
+    @Test
+    void nothingIsFencedBeforeTheLeaseHasCertainlyEnded() {
+        leases = new Leases(Duration.ofDays(1), MARGIN, tasks);
+        var patient =
+                new Failover(
+                        catalog,
+                        leases,
+                        store,
+                        new Epoch(1, SessionId.create(clock, random)),
+                        folder,
+                        tasks,
+                        random.split(),
+                        _ -> {});
+        assign = new Assign(catalog, leases, link, tasks, 1, ROUTE_MAX);
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+
+        patient.start(first.session(), false);
+
+        await().until(() -> state(first) == SessionState.FENCING);
+        await().during(Duration.ofMillis(200)).until(() -> first.write(ACME, "r" + tasks.nanos()));
+        patient.start(first.session(), true);
+        awaitClosed(first);
+        assertThat(first.write(ACME, "lost")).isFalse();
+    }
+
+    @Test
+    void failoverMayBeRepeatedAndDoneByTwoAtOnce() throws Exception {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        first.write(ACME, "kept");
+        beating.remove(first);
+        var other =
+                new Failover(
+                        catalog,
+                        leases,
+                        store,
+                        new Epoch(2, SessionId.create(clock, random)),
+                        folder,
+                        tasks,
+                        random,
+                        _ -> {});
+
+        other.start(first.session(), true);
+        failover.start(first.session(), true);
+        awaitClosed(first);
+        failover.start(first.session(), true);
+
+        TestWorker second = worker("w-2");
+        assign.run(ACME);
+        assertThat(second.rows(ACME)).isEqualTo("kept");
+    }
+
+    /// Late, repeated and reordered messages: every message ever sent is delivered again at random
+    /// moments, while tenants move by release, by death and by resurrection.
+    @Seeds(12)
+    void lateAndRepeatedMessagesAreHarmless(long seed) {
+        var chance = new SplittableRandom(seed);
+        var acknowledged = new TreeSet<String>();
+        provision("acme");
+        worker("w-0");
+        for (int step = 1; step <= 25; step++) {
+            switch (chance.nextInt(4)) {
+                case 0 -> {
+                    if (beating.size() < 3) {
+                        worker("w-" + step);
+                    }
+                }
+                case 1 -> {
+                    TenantRow row = tenant(ACME);
+                    if (row.session() != null) {
+                        unassign.run(ACME, row.session(), row.assignment(), Duration.ofSeconds(5));
+                    }
+                }
+                case 2 -> {
+                    if (beating.size() > 1) {
+                        TestWorker victim = beating.iterator().next();
+                        beating.remove(victim);
+                        failover.start(victim.session(), true);
+                        awaitClosed(victim);
+                    }
+                }
+                default -> replay(chance);
+            }
+            assign.run(ACME);
+            for (TestWorker worker : workers) {
+                String row = "s%03d-%s".formatted(step, worker.address().substring(7));
+                if (worker.write(ACME, row)) {
+                    acknowledged.add(row);
+                }
+            }
+        }
+        Route route = assign.run(ACME);
+        TestWorker owner = link.reachable.get(route.address());
+
+        var rows = new TreeSet<>(List.of(owner.rows(ACME).split(" ")));
+
+        assertThat(rows).containsAll(acknowledged);
+        assertThat(workers.stream().filter(worker -> worker.write(ACME, "last")).toList())
+                .containsExactly(owner);
+    }
+
+    private void replay(SplittableRandom chance) {
+        for (int i = 0; i < 3; i++) {
+            if (!link.assignments.isEmpty()) {
+                Assignment copy = link.assignments.get(chance.nextInt(link.assignments.size()));
+                workers.forEach(worker -> worker.assign(copy));
+            }
+            if (!link.releases.isEmpty()) {
+                ReleaseRequest copy = link.releases.get(chance.nextInt(link.releases.size()));
+                workers.forEach(worker -> worker.release(copy).ifPresent(unassign::take));
+            }
+        }
+    }
+
+    // Assignment
+
+    @Test
+    void tenantsSpreadOverTheWorkers() {
+        TestWorker first = worker("w-1");
+        TestWorker second = worker("w-2");
+        int[] count = new int[2];
+
+        for (int i = 0; i < 10; i++) {
+            Route route = assign.run(provision("t-" + i));
+            count[route.address().equals(first.address()) ? 0 : 1]++;
+        }
+
+        assertThat(count).containsExactly(5, 5);
+        assertThat(second.has(new TenantId("t-1"))).isTrue();
+    }
+
+    @Test
+    void unknownAndDeletedTenantsHaveNoRoute() {
+        worker("w-1");
+        provision("acme");
+        delete.run(ACME);
+
+        assertThatThrownBy(() -> assign.run(ACME)).isInstanceOf(TenantDeleted.class);
+        assertThatThrownBy(() -> assign.run(new TenantId("nobody")))
+                .isInstanceOf(TenantNotFound.class);
+    }
+
+    @Test
+    void routeWaitsForAWorkerButNotForEver() {
+        provision("acme");
+        var hasty = new Assign(catalog, leases, link, tasks, 1, Duration.ofMillis(50));
+        assertThatThrownBy(() -> hasty.run(ACME))
+                .isInstanceOf(NoWorkers.class)
+                .hasMessageContaining("0 workers");
+        var waiting =
+                CompletableFuture.supplyAsync(
+                        () -> assign.run(ACME), task -> Thread.startVirtualThread(task));
+
+        TestWorker first = worker("w-1");
+
+        assertThat(waiting.join().session()).isEqualTo(first.session().ulid());
+    }
+
+    @Test
+    void acknowledgedAssignmentIsNotSentAgain() {
+        worker("w-1");
+        provision("acme");
+        Route route = assign.run(ACME);
+
+        assertThat(assign.run(ACME)).isEqualTo(route);
+        assertThat(link.assignments).hasSize(1);
+        assign.doubt(ACME, route);
+        assertThat(assign.run(ACME)).isEqualTo(route);
+        assertThat(link.assignments).hasSize(2);
+    }
+
+    /// The worker gave the tenant back and nobody heard of it.
+    @Test
+    void lostReportOfAReleaseDoesNotStrandTheTenant() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        Route route = assign.run(ACME);
+        first.write(ACME, "kept");
+        first.release(ACME);
+        TestWorker second = worker("w-2");
+
+        assign.doubt(ACME, route);
+        Route next = assign.run(ACME);
+
+        assertThat(next.number()).isEqualTo(2);
+        assertThat(next.session()).isEqualTo(second.session().ulid());
+        assertThat(second.rows(ACME)).isEqualTo("kept");
+    }
+
+    // Deletion
+
+    @Test
+    void deletedTenantIsReleased() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+
+        assertThat(delete.run(ACME)).isEqualTo(new Deletion.Done(TestClock.START, true));
+
+        assertThat(first.has(ACME)).isFalse();
+        assertThat(tenant(ACME).state()).isEqualTo(TenantState.DELETED);
+        assertThat(delete.run(ACME)).isEqualTo(new Deletion.Done(TestClock.START, true));
+    }
+
+    @Test
+    void deletionGoesOnBehindAnUnreachableWorker() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        link.reachable.remove(first.address());
+
+        assertThat(delete.run(ACME)).isEqualTo(new Deletion.Done(TestClock.START, false));
+        link.reachable.put(first.address(), first);
+
+        await().until(() -> tenant(ACME).session() == null);
+        assertThat(first.has(ACME)).isFalse();
+    }
+
+    @Test
+    void lostAnswerToAReleaseIsFoundOut() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        link.losesReleases = true;
+
+        assertThat(delete.run(ACME)).isInstanceOf(Deletion.Done.class);
+        link.losesReleases = false;
+
+        await().until(() -> tenant(ACME).session() == null);
+        assertThat(first.has(ACME)).isFalse();
+    }
+
+    private TestWorker worker(String name) {
+        var worker =
+                new TestWorker(
+                        name, "http://" + name + ":1", store, folder, tasks, clock, random.split());
+        workers.add(worker);
+        link.reachable.put(worker.address(), worker);
+        catalog.register(
+                        new SessionRow(
+                                worker.session(),
+                                name,
+                                worker.address(),
+                                1,
+                                SessionState.LIVE,
+                                clock.instant()),
+                        1000)
+                .join();
+        leases.register(worker.registration(null));
+        beating.add(worker);
+        return worker;
+    }
+
+    private void kill(TestWorker worker) {
+        beating.remove(worker);
+        link.reachable.remove(worker.address());
+    }
+
+    private void awaitClosed(TestWorker worker) {
+        await().pollInterval(Duration.ofMillis(5))
+                .until(() -> state(worker) == SessionState.CLOSED);
+    }
+
+    private SessionState state(TestWorker worker) {
+        return catalog.session(worker.session()).join().orElseThrow().state();
+    }
+
+    private TenantId provision(String name) {
+        var tenant = new TenantId(name);
+        var lineage = new Lineage(SessionId.create(clock, random).ulid());
+        catalog.provision(tenant, TenantSpec.DEFAULT, false, lineage).join();
+        return tenant;
+    }
+
+    private TenantRow tenant(TenantId id) {
+        return catalog.tenant(id).join().orElseThrow();
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller.operation;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.litefleet.controller.testing;
+
+import org.jspecify.annotations.NullMarked;
