@@ -1,0 +1,141 @@
+package dev.litefleet.journey;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.litefleet.cli.Litefleet;
+import dev.litefleet.journey.LocalFleet.Tenant;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `litefleet up` as a process: starting, stopping, dying, and starting elsewhere.
+final class UpIT {
+    @TempDir Path dir;
+
+    @Test
+    void interruptDrainsAndExitsZeroAndEverythingIsThereAgain() throws Exception {
+        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
+            Tenant tenant = written(fleet);
+
+            assertThat(fleet.stop()).isZero();
+            fleet.restart();
+
+            assertThat(fleet.execute(tenant, "select x from t").rows())
+                    .containsExactly(List.of("kept"));
+        }
+    }
+
+    @Test
+    void killedUpLeavesNoOrphanAndEverythingIsThereAgain() throws Exception {
+        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
+            Tenant tenant = written(fleet);
+
+            fleet.killUpOnly();
+            fleet.restart();
+
+            assertThat(fleet.execute(tenant, "select x from t").rows())
+                    .containsExactly(List.of("kept"));
+        }
+    }
+
+    @Test
+    void everythingKilledAtOnceIsThereAgain() throws Exception {
+        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
+            Tenant tenant = written(fleet);
+
+            fleet.killEverything();
+            fleet.restart();
+
+            assertThat(fleet.execute(tenant, "select x from t").rows())
+                    .containsExactly(List.of("kept"));
+        }
+    }
+
+    /// Another machine has only the store and the secrets; old tokens and old API keys work there.
+    @Test
+    void storeAndSecretsAreEnoughOnAnotherMachine() throws Exception {
+        Path store = dir.resolve("store");
+        Tenant tenant;
+        String oldKey;
+        try (LocalFleet fleet =
+                LocalFleet.start(
+                        dir.resolve("data"), Map.of(), "--store", store.toUri().toString())) {
+            tenant = written(fleet);
+            oldKey = fleet.adminKey();
+            fleet.killEverything();
+        }
+        Path elsewhere = dir.resolve("elsewhere");
+        Files.createDirectories(elsewhere.resolve("secrets"));
+        try (var secrets = Files.list(dir.resolve("data").resolve("secrets"))) {
+            for (Path secret : secrets.toList()) {
+                Files.copy(secret, elsewhere.resolve("secrets").resolve(secret.getFileName()));
+            }
+        }
+
+        try (LocalFleet fleet =
+                LocalFleet.start(elsewhere, Map.of(), "--store", store.toUri().toString())) {
+            var moved =
+                    new Tenant(
+                            tenant.id(), fleet.base() + "/t/" + tenant.id() + "/", tenant.token());
+            assertThat(fleet.execute(moved, "select x from t").rows())
+                    .containsExactly(List.of("kept"));
+            Files.writeString(elsewhere.resolve("admin.key"), oldKey);
+            assertThat(fleet.api("GET", "/api/v1/tenants", "").statusCode()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    void secondUpOnTheSameDataDirectoryIsRefused() throws Exception {
+        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
+            Path out = dir.resolve("second.log");
+            Process second =
+                    new ProcessBuilder(
+                                    Path.of(System.getProperty("java.home"), "bin", "java")
+                                            .toString(),
+                                    "-cp",
+                                    System.getProperty("java.class.path"),
+                                    Litefleet.class.getName(),
+                                    "up",
+                                    "--data",
+                                    fleet.data().toString(),
+                                    "--port",
+                                    String.valueOf(fleet.port() + 10))
+                            .redirectErrorStream(true)
+                            .redirectOutput(out.toFile())
+                            .start();
+
+            assertThat(second.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(second.exitValue()).isEqualTo(1);
+            assertThat(Files.readString(out)).contains("another `litefleet up` runs on");
+        }
+    }
+
+    @Test
+    void workerThatDiesIsStartedAgain() throws Exception {
+        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of(), "--workers", "1")) {
+            Tenant tenant = written(fleet);
+            ProcessHandle worker = fleet.worker("w-1");
+
+            worker.destroyForcibly();
+            worker.onExit().join();
+
+            await().atMost(Duration.ofSeconds(30))
+                    .ignoreExceptions()
+                    .until(() -> fleet.execute(tenant, "select x from t").ok());
+            assertThat(fleet.worker("w-1").pid()).isNotEqualTo(worker.pid());
+        }
+    }
+
+    private static Tenant written(LocalFleet fleet) throws Exception {
+        Tenant tenant = fleet.provision("agent-1");
+        assertThat(fleet.execute(tenant, "create table t(x text)").ok()).isTrue();
+        assertThat(fleet.execute(tenant, "insert into t values (?)", "kept").ok()).isTrue();
+        return tenant;
+    }
+}

@@ -1,0 +1,124 @@
+package dev.litefleet.journey;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.litefleet.journey.LocalFleet.Answer;
+import dev.litefleet.journey.LocalFleet.Tenant;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// Clients that write unique rows, one autocommit insert a request, and remember what they were
+/// told. The table has no unique constraint, so a row that went in twice shows.
+final class Writers implements AutoCloseable {
+    /// What all writers of a test were told, by tenant.
+    record Ledger(Map<String, Set<String>> acknowledged, Map<String, Set<String>> unknown) {
+        Ledger() {
+            this(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
+        }
+    }
+
+    private final LocalFleet fleet;
+    private final List<Tenant> tenants;
+    private final List<Thread> threads = new ArrayList<>();
+    private final Ledger ledger;
+    private final String round;
+    private final AtomicLong acks = new AtomicLong();
+    private final AtomicInteger next = new AtomicInteger();
+    private volatile boolean running = true;
+
+    /// @param ledger of this and the rounds before
+    /// @param round makes the rows of these writers differ from all others
+    Writers(LocalFleet fleet, List<Tenant> tenants, int clients, Ledger ledger, int round) {
+        this.fleet = fleet;
+        this.tenants = tenants;
+        this.ledger = ledger;
+        this.round = "r" + round;
+        for (int i = 0; i < clients; i++) {
+            int client = i;
+            threads.add(Thread.startVirtualThread(() -> write(client)));
+        }
+    }
+
+    private void write(int client) {
+        for (int n = 0; running; n++) {
+            Tenant tenant = tenants.get(next.getAndIncrement() % tenants.size());
+            String row = round + "-" + client + "-" + n + "-" + tenant.id();
+            try {
+                Answer answer = fleet.execute(tenant, "insert into rows values (?)", row);
+                if (answer.ok()) {
+                    rows(ledger.acknowledged(), tenant).add(row);
+                    acks.incrementAndGet();
+                } else {
+                    rows(ledger.unknown(), tenant).add(row);
+                }
+            } catch (IOException lost) {
+                rows(ledger.unknown(), tenant).add(row);
+            } catch (InterruptedException stop) {
+                return;
+            }
+        }
+    }
+
+    private static Set<String> rows(Map<String, Set<String>> of, Tenant tenant) {
+        return of.computeIfAbsent(tenant.id(), _ -> ConcurrentHashMap.newKeySet());
+    }
+
+    long acks() {
+        return acks.get();
+    }
+
+    /// Tenants that have acknowledged a write since [#mark].
+    Map<String, Integer> mark() {
+        var marks = new HashMap<String, Integer>();
+        tenants.forEach(
+                tenant -> marks.put(tenant.id(), rows(ledger.acknowledged(), tenant).size()));
+        return marks;
+    }
+
+    boolean allTenantsAdvancedSince(Map<String, Integer> marks) {
+        return tenants.stream()
+                .allMatch(
+                        t -> rows(ledger.acknowledged(), t).size() > marks.getOrDefault(t.id(), 0));
+    }
+
+    /// Ends the clients; each finishes the request it is in.
+    void stop() throws InterruptedException {
+        running = false;
+        for (Thread thread : threads) {
+            thread.join();
+        }
+    }
+
+    /// Every acknowledged row is there, no row is there twice, nothing is there that nobody wrote,
+    /// and SQLite finds the file whole.
+    void verify() throws Exception {
+        for (Tenant tenant : tenants) {
+            Answer all = fleet.execute(tenant, "select id, count(*) from rows group by id");
+            assertThat(all.ok()).as(tenant.id() + ": " + all.body()).isTrue();
+            var found = new HashMap<String, String>();
+            all.rows().forEach(row -> found.put(row.getFirst(), row.getLast()));
+            assertThat(found.keySet())
+                    .as("acknowledged rows of " + tenant.id())
+                    .containsAll(rows(ledger.acknowledged(), tenant));
+            assertThat(found.values()).as("no row twice in " + tenant.id()).allMatch("1"::equals);
+            found.keySet().removeAll(rows(ledger.acknowledged(), tenant));
+            assertThat(rows(ledger.unknown(), tenant))
+                    .as("rows nobody wrote")
+                    .containsAll(found.keySet());
+            assertThat(fleet.execute(tenant, "pragma integrity_check").rows())
+                    .containsExactly(List.of("ok"));
+        }
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+        stop();
+    }
+}
