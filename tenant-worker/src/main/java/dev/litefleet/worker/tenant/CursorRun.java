@@ -66,7 +66,7 @@ final class CursorRun implements Request, Gate.Waiter {
     public void begin(OpenTenant open) {
         tenant = open;
         patience = open.deadline(this::lookAtClient);
-        open.queue().submit(this);
+        start(open);
     }
 
     @Override
@@ -78,9 +78,6 @@ final class CursorRun implements Request, Gate.Waiter {
     public void run() {
         OpenTenant open = tenant();
         try {
-            if (stream == null && !start(open)) {
-                return;
-            }
             if (gateFailure != null) {
                 throw gateFailure;
             }
@@ -109,20 +106,26 @@ final class CursorRun implements Request, Gate.Waiter {
         }
     }
 
-    private boolean start(OpenTenant open) {
-        Stream found = open.stream(name);
-        switch (found.begin(() -> open.queue().submit(this))) {
-            case BUSY -> throw new TenantException.StreamBusy();
-            case LATER -> {
-                return false;
+    /// Takes the stream, on the caller's thread: whoever comes later finds it busy.
+    private void start(OpenTenant open) {
+        try {
+            Stream found = open.stream(name);
+            switch (found.begin(() -> start(open))) {
+                case BUSY -> throw new TenantException.StreamBusy();
+                case LATER -> {}
+                case BEGUN -> started(open, found);
             }
-            case BEGUN -> {}
+        } catch (TenantException refused) {
+            abandon(open, refused);
         }
+    }
+
+    private void started(OpenTenant open, Stream found) {
         stream = found;
         var run = new Execution(open, found, context, () -> open.queue().submit(this));
         execution = run;
         context.onCancel(() -> cancel(open, run));
-        return true;
+        open.queue().submit(this);
     }
 
     private void cancel(OpenTenant open, Execution run) {

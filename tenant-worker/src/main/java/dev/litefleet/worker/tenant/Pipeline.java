@@ -59,7 +59,7 @@ final class Pipeline implements Request, Gate.Waiter {
     @Override
     public void begin(OpenTenant open) {
         tenant = open;
-        open.queue().submit(this);
+        start(open);
     }
 
     @Override
@@ -71,9 +71,6 @@ final class Pipeline implements Request, Gate.Waiter {
     public void run() {
         OpenTenant open = tenant();
         try {
-            if (stream == null && !start(open)) {
-                return;
-            }
             while (next < requests.size()) {
                 if (!proceed(requests.get(next))) {
                     return;
@@ -103,20 +100,26 @@ final class Pipeline implements Request, Gate.Waiter {
         return execution;
     }
 
-    private boolean start(OpenTenant open) {
-        Stream found = open.stream(name);
-        switch (found.begin(() -> open.queue().submit(this))) {
-            case BUSY -> throw new TenantException.StreamBusy();
-            case LATER -> {
-                return false;
+    /// Takes the stream, on the caller's thread: whoever comes later finds it busy.
+    private void start(OpenTenant open) {
+        try {
+            Stream found = open.stream(name);
+            switch (found.begin(() -> start(open))) {
+                case BUSY -> throw new TenantException.StreamBusy();
+                case LATER -> {}
+                case BEGUN -> started(open, found);
             }
-            case BEGUN -> {}
+        } catch (TenantException refused) {
+            abandon(open, refused);
         }
+    }
+
+    private void started(OpenTenant open, Stream found) {
         stream = found;
         var run = new Execution(open, found, context, () -> open.queue().submit(this));
         execution = run;
         context.onCancel(run::cancel);
-        return true;
+        open.queue().submit(this);
     }
 
     /// Goes on with one request.
