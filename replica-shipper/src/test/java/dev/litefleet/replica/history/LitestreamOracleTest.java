@@ -6,20 +6,14 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.RealStores;
 import dev.litefleet.testing.RealStores.RealStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.S3FaultServer;
 import dev.litefleet.testing.Seeds;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.SplittableRandom;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
+
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -27,10 +21,17 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+
 /// No lock-in: `litestream restore` 0.5 reads a tenant's folder without us and gets, byte for byte,
-/// what we get. Needs the litestream binary, named by `LITEFLEET_TEST_LITESTREAM`.
+/// what we get. By its command line tool and by its SQLite extension, whichever this machine has.
 final class LitestreamOracleTest {
-    private static final String LITESTREAM = System.getenv("LITEFLEET_TEST_LITESTREAM");
+    private static final List<LitestreamRestore> LITESTREAM = LitestreamRestore.found();
 
     private static S3FaultServer server;
 
@@ -38,11 +39,7 @@ final class LitestreamOracleTest {
 
     @BeforeAll
     static void start() {
-        if (LITESTREAM == null) {
-            System.out.println(
-                    "skipped: litestream oracle: LITEFLEET_TEST_LITESTREAM names no binary");
-        }
-        assumeTrue(LITESTREAM != null);
+        assumeTrue(!LITESTREAM.isEmpty());
         server = S3FaultServer.start();
     }
 
@@ -69,22 +66,47 @@ final class LitestreamOracleTest {
                     Snapshotter.write(store, life.listed(), folder);
                 }
             }
-            String replica = replica("fleet/s" + seed, server.endpoint());
             List<DerivedFile> files = life.listed().files();
-            var points = new ArrayList<Txid>();
-            points.add(files.get(random.nextInt(files.size())).max());
-            points.add(files.getFirst().max());
+            List<Txid> points =
+                    List.of(files.get(random.nextInt(files.size())).max(), files.getFirst().max());
 
-            Path latest = litestream(replica);
+            for (LitestreamRestore litestream : LITESTREAM) {
+                Path latest = litestream.restore(replica("fleet/s" + seed), folder);
 
-            assertThat(latest).hasSameBinaryContentAs(ours(store, life, history.position().txid()));
-            assertThat(latest).hasBinaryContent(history.image());
-            for (Txid point : points) {
-                assertThat(litestream(replica, "-txid", point.toString()))
-                        .hasSameBinaryContentAs(ours(store, life, point))
-                        .hasBinaryContent(life.images().get(point));
+                assertThat(latest)
+                        .hasSameBinaryContentAs(ours(store, life, history.position().txid()))
+                        .hasBinaryContent(history.image());
+                for (Txid point : points) {
+                    assertThat(restore(litestream, store, "fleet/s" + seed, point))
+                            .as("%s by %s", point, litestream)
+                            .hasSameBinaryContentAs(ours(store, life, point))
+                            .hasBinaryContent(life.images().get(point));
+                }
             }
         }
+    }
+
+    /// An earlier state. The extension knows only the newest: it gets a folder that ends there.
+    private Path restore(LitestreamRestore litestream, ObjectStore store, String root, Txid point)
+            throws IOException, InterruptedException {
+        return switch (litestream) {
+            case LitestreamRestore.CommandLine cli ->
+                    cli.restore(replica(root), folder, List.of("-txid", point.toString()));
+            case LitestreamRestore.Extension extension -> {
+                String cut = root + "-" + point;
+                try (var copy = server.url(cut).open(S3FaultServer.CREDENTIALS)) {
+                    for (var object : store.listAll(DrainedLife.TENANT.prefix()).toList()) {
+                        DerivedFile file = DerivedFile.of(DrainedLife.TENANT, object).orElse(null);
+                        if (file != null && file.max().compareTo(point) <= 0) {
+                            copy.putIfAbsent(
+                                    object.key(),
+                                    ObjectBody.of(store.get(object.key()).orElseThrow()));
+                        }
+                    }
+                }
+                yield extension.restore(replica(cut), folder);
+            }
+        };
     }
 
     /// The same folder on every S3 server there is.
@@ -98,15 +120,18 @@ final class LitestreamOracleTest {
             Snapshotter.write(store, life.listed(), folder);
             life.drains(2, 3);
 
-            Path latest = litestream(replica(real));
+            for (LitestreamRestore litestream : LITESTREAM) {
+                Path latest = litestream.restore(replica(real), folder);
 
-            assertThat(latest).hasBinaryContent(history.image());
-            assertThat(ours(store, life, history.position().txid())).hasSameBinaryContentAs(latest);
+                assertThat(latest).hasBinaryContent(history.image());
+                assertThat(ours(store, life, history.position().txid()))
+                        .hasSameBinaryContentAs(latest);
+            }
         }
     }
 
     static Stream<RealStore> litestreamReadsOurFolderOnEveryServer() {
-        return LITESTREAM == null ? Stream.of() : RealStores.s3();
+        return LITESTREAM.isEmpty() ? Stream.of() : RealStores.s3();
     }
 
     /// More than 1 GiB, so that the page on which SQLite takes its locks lies inside. Almost all
@@ -135,7 +160,7 @@ final class LitestreamOracleTest {
             life.drain();
             assertThat(history.databasePages()).isGreaterThan(LockPage.of(65536));
 
-            Path theirs = litestream(replica("fleet/lock", server.endpoint()));
+            Path theirs = LITESTREAM.getFirst().restore(replica("fleet/lock"), folder);
 
             Path ours = ours(store, life, history.position().txid());
             assertThat(Files.mismatch(theirs, ours)).isEqualTo(-1);
@@ -153,32 +178,14 @@ final class LitestreamOracleTest {
         return replica(url.getHost() + url.getPath(), endpoint);
     }
 
-    private static String replica(String bucketAndPrefix, String endpoint) {
-        String tenant = DrainedLife.TENANT.prefix();
-        return "s3://%s/%s?endpoint=%s&region=us-east-1&forcePathStyle=true"
-                .formatted(bucketAndPrefix, tenant.substring(0, tenant.length() - 1), endpoint);
+    private static String replica(String bucketAndPrefix) {
+        return replica(bucketAndPrefix, server.endpoint());
     }
 
-    private Path litestream(String replica, String... options)
-            throws IOException, InterruptedException {
-        Path target = Files.createTempDirectory(folder, "theirs").resolve("their.db");
-        var command = new ArrayList<>(List.of(LITESTREAM, "restore", "-o", target.toString()));
-        command.addAll(List.of(options));
-        command.add(replica);
-        Path output = target.resolveSibling("output");
-        var builder =
-                new ProcessBuilder(command)
-                        .redirectErrorStream(true)
-                        .redirectOutput(output.toFile());
-        builder.environment().remove("AWS_CA_BUNDLE");
-        builder.environment()
-                .put("LITESTREAM_ACCESS_KEY_ID", S3FaultServer.CREDENTIALS.accessKey());
-        builder.environment()
-                .put("LITESTREAM_SECRET_ACCESS_KEY", S3FaultServer.CREDENTIALS.secretKey());
-        Process process = builder.start();
-        assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
-        assertThat(process.exitValue()).as(Files.readString(output)).isZero();
-        return target;
+    private static String replica(String bucketAndPrefix, String endpoint) {
+        String tenant = DrainedLife.TENANT.prefix();
+        return LitestreamRestore.url(
+                bucketAndPrefix + "/" + tenant.substring(0, tenant.length() - 1), endpoint);
     }
 
     private Path ours(ObjectStore store, DrainedLife life, Txid txid) throws IOException {
