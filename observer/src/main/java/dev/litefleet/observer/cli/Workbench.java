@@ -10,6 +10,7 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.Sqlite;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -46,7 +47,7 @@ final class Workbench implements AutoCloseable {
         Fleet fleet = fleet();
         Fleet.Tenant tenant =
                 fleet.tenant(wanted.tenant()).orElseThrow(() -> new NotFound(wanted.tenant()));
-        return fleet.timeline(tenant).plan(wanted.point(), clock.instant());
+        return fleet.history(tenant).plan(wanted.point(), clock.instant());
     }
 
     Hydrated hydrate(RestorePlan plan, Path target, Progress progress) {

@@ -6,11 +6,15 @@ import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.sqlite.SqlValue;
+
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -34,6 +38,7 @@ final class CatalogReader {
                 labels.computeIfAbsent(text(row[0]), _ -> new HashMap<>())
                         .put(text(row[1]), text(row[2]));
             }
+            Map<String, List<LineageSpan>> lineages = lineages(console);
             Result found =
                     console.run(
                             """
@@ -45,6 +50,7 @@ final class CatalogReader {
             var tenants = new HashMap<TenantId, Fleet.Tenant>();
             for (SqlValue[] row : found.rows()) {
                 var id = new TenantId(text(row[0]));
+                var key = new TenantKey(id, new Lineage(text(row[1])));
                 Optional<LogName> log =
                         row[4] instanceof SqlValue.Text(var session)
                                 ? Optional.of(new LogName(text(row[3]), new SessionId(session)))
@@ -52,7 +58,8 @@ final class CatalogReader {
                 tenants.put(
                         id,
                         new Fleet.Tenant(
-                                new TenantKey(id, new Lineage(text(row[1]))),
+                                key,
+                                upTo(key, lineages.getOrDefault(id.name(), List.of())),
                                 text(row[2]),
                                 Map.copyOf(labels.getOrDefault(id.name(), Map.of())),
                                 new Txid(number(row[5])),
@@ -60,6 +67,42 @@ final class CatalogReader {
             }
             return tenants;
         }
+    }
+
+    /// By tenant, in the order of their TXIDs.
+    private static Map<String, List<LineageSpan>> lineages(Console console) {
+        var lineages = new HashMap<String, List<LineageSpan>>();
+        for (SqlValue[] row :
+                console.run(
+                                "select tenant, lineage, first_txid, ended_txid from lineages"
+                                        + " order by tenant, first_txid, lineage",
+                                Console.Limits.NONE)
+                        .rows()) {
+            lineages.computeIfAbsent(text(row[0]), _ -> new ArrayList<>())
+                    .add(
+                            new LineageSpan(
+                                    new Lineage(text(row[1])),
+                                    new Txid(number(row[2])),
+                                    row[3] instanceof SqlValue.Null
+                                            ? null
+                                            : new Txid(number(row[3]))));
+        }
+        return lineages;
+    }
+
+    /// The tenant's row says which lineage is current; it is the last of the answer.
+    private static List<LineageSpan> upTo(TenantKey current, List<LineageSpan> known) {
+        var spans = new ArrayList<LineageSpan>();
+        LineageSpan last = new LineageSpan(current.lineage(), new Txid(1), null);
+        for (LineageSpan span : known) {
+            if (span.lineage().equals(current.lineage())) {
+                last = span;
+            } else {
+                spans.add(span);
+            }
+        }
+        spans.add(last);
+        return spans;
     }
 
     /// A controller may have died between the first commit of its catalog and the tables.

@@ -3,6 +3,7 @@ package dev.litefleet.observer.history;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.ObjectMapper;
+
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.Corrupt;
@@ -10,18 +11,20 @@ import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.History;
 import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.IndexPoint;
-import dev.litefleet.replica.history.LogRef;
+import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.history.Progress;
-import dev.litefleet.replica.log.Entry;
+import dev.litefleet.replica.history.Timeline;
 import dev.litefleet.replica.log.LogName;
-import dev.litefleet.replica.log.LogTail;
-import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectStore;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -38,7 +41,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BiFunction;
-import org.jspecify.annotations.Nullable;
 
 /// A fleet as its object store alone shows it, with read-only credentials and whoever else is dead.
 ///
@@ -52,15 +54,21 @@ public final class Fleet {
     /// A tenant as the catalog has it.
     ///
     /// @param state hibernated, active or deleted; `replica` in a store without a catalog
+    /// @param spans its lineages, oldest first; the last one is `key`'s
     /// @param floor the last TXID that the catalog knows to have been durable; there may be later
     ///   ones
     /// @param log of the session that it is assigned to, if that one is not closed
     public record Tenant(
             TenantKey key,
+            List<LineageSpan> spans,
             String state,
             Map<String, String> labels,
             Txid floor,
-            Optional<LogName> log) {}
+            Optional<LogName> log) {
+        public Tenant {
+            spans = List.copyOf(spans);
+        }
+    }
 
     private static final int AT_ONCE = 16;
     private static final String NAMES = "fleet.json";
@@ -105,13 +113,18 @@ public final class Fleet {
         return Optional.ofNullable(tenants.get(id));
     }
 
-    /// The tenant's history, up to its last durable commit.
-    public Timeline timeline(Tenant tenant) {
+    /// The tenant's history over all its lineages, up to its last durable commit.
+    public History history(Tenant tenant) {
         List<IndexPoint> tail =
                 tenant.log()
                         .map(log -> tail(log).getOrDefault(tenant.key(), List.of()))
                         .orElse(List.of());
-        return Timeline.read(store, tenant.key(), tail, tenant.floor());
+        return History.read(store, tenant.key().tenant(), tenant.spans(), tail, tenant.floor());
+    }
+
+    /// The current lineage of [#history].
+    public Timeline timeline(Tenant tenant) {
+        return history(tenant).current();
     }
 
     /// Something about the histories of many tenants, in their order, several at a time. Every log
@@ -138,20 +151,7 @@ public final class Fleet {
 
     /// Read once per log: all tenants of a worker share one.
     private Map<TenantKey, List<IndexPoint>> tail(LogName log) {
-        return tails.computeIfAbsent(log, name -> tail(store, name, tasks));
-    }
-
-    private static Map<TenantKey, List<IndexPoint>> tail(
-            ObjectStore store, LogName log, Tasks tasks) {
-        var points = new HashMap<TenantKey, List<IndexPoint>>();
-        for (SegmentReader segment : LogTail.undrained(store, log, tasks).segments()) {
-            LogRef where = new LogRef(log, segment.slot());
-            for (Entry entry : segment.entries()) {
-                points.computeIfAbsent(entry.tenant(), _ -> new ArrayList<>())
-                        .add(IndexPoint.of(where, entry));
-            }
-        }
-        return points;
+        return tails.computeIfAbsent(log, name -> Timeline.tail(store, name, tasks));
     }
 
     private static Map<TenantId, Tenant> replicas(ObjectStore store) {
@@ -162,7 +162,13 @@ public final class Fleet {
                     var key = new TenantKey(new TenantId(id), new Lineage(lineage));
                     tenants.put(
                             key.tenant(),
-                            new Tenant(key, "replica", Map.of(), Txid.NONE, Optional.empty()));
+                            new Tenant(
+                                    key,
+                                    List.of(new LineageSpan(key.lineage(), new Txid(1), null)),
+                                    "replica",
+                                    Map.of(),
+                                    Txid.NONE,
+                                    Optional.empty()));
                 } catch (IllegalArgumentException _) {
                     // Somebody else's folder: not a tenant of ours, and not our business.
                 }
@@ -180,7 +186,7 @@ public final class Fleet {
         var key = new TenantKey(TenantId.CATALOG, new Lineage(fleet.catalogLineage()));
         var tail = new ArrayList<IndexPoint>();
         for (LogName log : openControllers(store)) {
-            tail.addAll(tail(store, log, tasks).getOrDefault(key, List.of()));
+            tail.addAll(Timeline.tail(store, log, tasks).getOrDefault(key, List.of()));
         }
         Timeline timeline = Timeline.read(store, key, tail, Txid.NONE);
         if (timeline.latest().equals(Txid.NONE)) {

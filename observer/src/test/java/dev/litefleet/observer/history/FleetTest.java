@@ -13,6 +13,7 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.Progress;
+import dev.litefleet.replica.history.Timeline;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectBody;
@@ -23,17 +24,19 @@ import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.S3FaultServer;
+
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 final class FleetTest {
     private static final TenantId ONE = new TenantId("agent-1");

@@ -4,6 +4,7 @@ import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
+
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -43,6 +44,12 @@ public final class LineageHistory {
             covered = Math.max(covered, file.max().value());
         }
         return new Txid(covered);
+    }
+
+    /// What of it lies before or at `end`.
+    LineageHistory upTo(Txid end) {
+        return new LineageHistory(
+                tenant, files.stream().filter(file -> file.max().compareTo(end) <= 0).toList());
     }
 
     public TenantKey tenant() {

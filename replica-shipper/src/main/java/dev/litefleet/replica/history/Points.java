@@ -4,6 +4,9 @@ import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.Txid;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -11,7 +14,6 @@ import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /// The states of a tenant that can be restored exactly, and which of them a [Point] means. Every
 /// end of a derived file is one, and every entry of the history index and of undrained tails, as
@@ -19,15 +21,10 @@ import org.jspecify.annotations.Nullable;
 public final class Points {
     private final NavigableSet<Txid> exact;
     private final NavigableMap<Txid, IndexPoint> entries;
-    private final NavigableMap<Txid, Instant> listed;
 
-    private Points(
-            NavigableSet<Txid> exact,
-            NavigableMap<Txid, IndexPoint> entries,
-            NavigableMap<Txid, Instant> listed) {
+    private Points(NavigableSet<Txid> exact, NavigableMap<Txid, IndexPoint> entries) {
         this.exact = exact;
         this.entries = entries;
-        this.listed = listed;
     }
 
     /// @param files of the lineage
@@ -35,14 +32,7 @@ public final class Points {
     public static Points of(List<DerivedFile> files, List<IndexPoint> points) {
         var entries = new TreeMap<Txid, IndexPoint>();
         points.forEach(point -> entries.put(point.max(), point));
-        var listed = new TreeMap<Txid, Instant>();
-        // Times of files are the store's. They order nothing that our own index knows, but of a
-        // foreign replica, which has no index, they are all there is.
-        if (entries.isEmpty()) {
-            files.forEach(file ->
-                    listed.merge(file.max(), file.modified(), (a, b) -> a.isBefore(b) ? a : b));
-        }
-        return new Points(Reach.states(Reach.items(files, points)), entries, listed);
+        return new Points(Reach.states(Reach.items(files, points)), entries);
     }
 
     /// Every state that can be restored exactly, ascending.
@@ -67,7 +57,8 @@ public final class Points {
 
     /// The state that `point` means.
     ///
-    /// @throws PointNotFound if it lies before the first state or after the last
+    /// @throws PointNotFound if it lies before the first state or after the last, a time also if it
+    ///   lies before the first entry
     /// @throws PointNotExact if only its neighbours can be restored
     public Txid resolve(Point point, Instant now) {
         Txid latest = latest().orElseThrow(() -> new PointNotFound(point, Txid.NONE));
@@ -95,9 +86,6 @@ public final class Points {
     /// The last commit not after `time`. Times never go back within a lineage, so the entries are
     /// in order of time too.
     private Txid at(Point point, Instant time) {
-        if (entries.isEmpty()) {
-            return at(point, time, listed);
-        }
         long millis = time.toEpochMilli();
         IndexPoint last = null;
         IndexPoint following = null;
@@ -123,19 +111,6 @@ public final class Points {
             throw notExact(point, exact.floor(last.max()), exact.higher(last.max()));
         }
         return exactly(point, last.max());
-    }
-
-    private Txid at(Point point, Instant time, NavigableMap<Txid, Instant> times) {
-        Txid found = null;
-        for (Map.Entry<Txid, Instant> state : times.entrySet()) {
-            if (!state.getValue().isAfter(time) && exact.contains(state.getKey())) {
-                found = state.getKey();
-            }
-        }
-        if (found == null) {
-            throw new PointNotFound(point, exact.last());
-        }
-        return found;
     }
 
     private RuntimeException notExact(Point point, @Nullable Txid before, @Nullable Txid after) {
