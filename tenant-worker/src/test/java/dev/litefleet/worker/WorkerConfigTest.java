@@ -8,6 +8,11 @@ import dev.litefleet.worker.hrana.HranaConfig;
 import dev.litefleet.worker.tenant.Quota;
 import dev.litefleet.worker.tenant.ShippingConfig;
 import dev.litefleet.worker.tenant.TenantConfig;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
 import java.lang.reflect.RecordComponent;
 import java.net.URI;
 import java.nio.file.Path;
@@ -15,9 +20,6 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 final class WorkerConfigTest {
     private static final Map<String, String> REQUIRED =
@@ -47,7 +49,11 @@ final class WorkerConfigTest {
                                         Duration.ofSeconds(60),
                                         Duration.ofMinutes(10),
                                         64 << 20),
-                                new LogConfig(Duration.ofSeconds(1), 4 << 20),
+                                new LogConfig(
+                                        Duration.ofSeconds(1),
+                                        4 << 20,
+                                        Duration.ofHours(1),
+                                        10_000),
                                 ShippingConfig.DEFAULT,
                                 TenantConfig.DEFAULT,
                                 Quota.DEFAULT,
@@ -97,6 +103,8 @@ final class WorkerConfigTest {
                 "hrana.stream-idle | -1s | hrana.stream-idle must be positive",
                 "log.linger | -1s | log.linger must not be negative",
                 "log.segment-bytes-max | 1 | log.segment-bytes-max is not in",
+                "log.part-max | 0s | log.part-max is less than",
+                "log.part-slots-max | 1 | log.part-slots-max is not in",
                 "worker.name | W_1 | worker.name must be",
                 "worker.name | _controller | worker.name must be",
                 "control.url | http://a | control.url must be http://host:port",

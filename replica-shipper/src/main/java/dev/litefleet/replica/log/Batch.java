@@ -3,7 +3,8 @@ package dev.litefleet.replica.log;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// What goes into one slot: taken from the pending commits, never put back.
+/// What goes into one slot: commits taken from the pending ones and never put back, or the fence
+/// that ends a part.
 final class Batch {
     private final Slot slot;
     private final BodyId id;
@@ -11,6 +12,7 @@ final class Batch {
     private final long lastSequence;
     private final List<CommitLog.WhenDurable> whenDurable;
     private final long pageBytes;
+    private final boolean endsPart;
     private List<Commit> commits;
     private List<Entry> entries = List.of(); // one for each commit; set before it is resolved
     private boolean resolved; // guarded by the log's lock
@@ -22,6 +24,17 @@ final class Batch {
             long lastSequence,
             List<Commit> commits,
             List<CommitLog.WhenDurable> whenDurable) {
+        this(slot, id, undrainedFrom, lastSequence, commits, whenDurable, false);
+    }
+
+    private Batch(
+            Slot slot,
+            BodyId id,
+            Slot undrainedFrom,
+            long lastSequence,
+            List<Commit> commits,
+            List<CommitLog.WhenDurable> whenDurable,
+            boolean endsPart) {
         this.slot = slot;
         this.id = id;
         this.undrainedFrom = undrainedFrom;
@@ -29,6 +42,22 @@ final class Batch {
         this.commits = commits;
         this.whenDurable = whenDurable;
         this.pageBytes = commits.stream().mapToLong(commit -> commit.pages().length).sum();
+        this.endsPart = endsPart;
+    }
+
+    /// The fence after which the log goes on in its next part (W9).
+    static Batch partFence(Slot slot, BodyId id) {
+        return new Batch(slot, id, slot, 0, List.of(), List.of(), true);
+    }
+
+    /// Whether it is a part fence.
+    boolean endsPart() {
+        return endsPart;
+    }
+
+    /// Where the durable prefix ends when this slot is its last.
+    Slot prefix() {
+        return endsPart ? new Slot(slot.part() + 1, 0) : slot;
     }
 
     Slot slot() {

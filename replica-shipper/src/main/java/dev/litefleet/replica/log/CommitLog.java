@@ -7,6 +7,11 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.StoreException.Misconfigured;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -16,13 +21,11 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/// The only writer of a session's log (W1 to W5): takes the commits of all tenants, freezes them
-/// into numbered bodies, creates slot after slot, at most K beyond the durable prefix, and tells
-/// each commit when the prefix covers it. A fence anywhere ends it for ever.
+/// The only writer of a session's log (W1 to W5, W9): takes the commits of all tenants, freezes
+/// them into numbered bodies, creates slot after slot, at most K beyond the durable prefix, and
+/// tells each commit when the prefix covers it. A part that is old or long it ends by a fence of
+/// its own and goes on in the next; any other fence ends the log for ever.
 ///
 /// Thread-safe. Works on tasks that exist only while something is pending: a log without traffic
 /// has neither thread nor timer, and makes no request.
@@ -62,7 +65,6 @@ public final class CommitLog implements AutoCloseable {
     private final Tasks.Guard guard;
 
     // All guarded by guard.
-    private final int part = 1;
     private final ArrayDeque<Pending> pending = new ArrayDeque<>();
     private final ArrayDeque<Batch> inFlight = new ArrayDeque<>(); // by slot; beyond the prefix
     private final ArrayDeque<Batch> deliverable = new ArrayDeque<>(); // by slot; not yet told
@@ -72,8 +74,9 @@ public final class CommitLog implements AutoCloseable {
     private long urgentThrough; // commits up to this one do not linger
     private long pendingCost;
     private long notDurableBytes;
-    private long nextNumber = 1;
-    private long durableNumber; // D
+    private Slot next = Slot.FIRST; // in the next part while our part fence is not resolved
+    private Slot durable = new Slot(1, 0); // D, in the part that is being written
+    private long partBegan; // on the clock of tasks
     private long answers; // times the store answered after a silence
     private boolean opened;
     private boolean summoned; // a task was started and has not looked yet
@@ -120,10 +123,11 @@ public final class CommitLog implements AutoCloseable {
         Batch first;
         guard.lock();
         try {
-            if (nextNumber != 1) {
+            if (!next.equals(Slot.FIRST)) {
                 throw new IllegalStateException("log is open already");
             }
             first = take(new ArrayList<>());
+            partBegan = tasks.nanos();
         } finally {
             guard.unlock();
         }
@@ -242,19 +246,16 @@ public final class CommitLog implements AutoCloseable {
         }
     }
 
-    /// The end of the durable prefix.
+    /// The end of the durable prefix, in the part that is being written. A part is named here, and
+    /// so in a heartbeat, only once the fence before it is resolved ours; number 0 means that
+    /// nothing of it is durable yet.
     public Slot durable() {
         guard.lock();
         try {
-            return new Slot(part, durableNumber);
+            return durable;
         } finally {
             guard.unlock();
         }
-    }
-
-    /// The part that is being written.
-    public int part() {
-        return part;
     }
 
     /// The derived files of `tenant` are acknowledged by the store up to and including `through`.
@@ -271,7 +272,7 @@ public final class CommitLog implements AutoCloseable {
     public Slot undrainedFrom() {
         guard.lock();
         try {
-            return undrained.from(new Slot(part, nextNumber));
+            return undrained.from(next);
         } finally {
             guard.unlock();
         }
@@ -281,11 +282,13 @@ public final class CommitLog implements AutoCloseable {
     /// is in flight has been resolved.
     public SelfCheck selfCheck() {
         long deadline = tasks.nanos() + config.checkMax().toNanos();
-        Slot next;
+        Slot look;
         guard.lock();
         try {
-            long first = nextNumber; // Slots from here on are attempted after this check began.
-            while (end == null && !stopped && !inFlight.isEmpty() && durableNumber < first) {
+            // Slots from here on are attempted after this check began. While our part fence is
+            // unresolved that is slot 1 of the next part: a fencer may be there already.
+            Slot first = next;
+            while (end == null && !stopped && !inFlight.isEmpty() && durable.compareTo(first) < 0) {
                 long left = deadline - tasks.nanos();
                 if (left <= 0) {
                     return SelfCheck.UNREACHABLE;
@@ -295,15 +298,15 @@ public final class CommitLog implements AutoCloseable {
             if (end != null || stopped) {
                 return SelfCheck.FENCED;
             }
-            if (durableNumber >= first) {
+            if (durable.compareTo(first) >= 0) {
                 return SelfCheck.ABSENT; // The slot was free, and all below it ours, since then.
             }
-            next = new Slot(part, nextNumber);
+            look = next;
         } finally {
             guard.unlock();
         }
         try {
-            return judge(next, SegmentReader.read(store, name, next));
+            return judge(look, SegmentReader.read(store, name, look));
         } catch (StoreException noAnswer) {
             return SelfCheck.UNREACHABLE;
         } catch (ReplicaException unreadable) {
@@ -315,7 +318,8 @@ public final class CommitLog implements AutoCloseable {
     private SelfCheck judge(Slot slot, Optional<SlotObject> found) {
         return switch (found.orElse(null)) {
             case null -> SelfCheck.ABSENT;
-            case SegmentReader segment when attempted(slot, segment.body()) -> SelfCheck.ABSENT;
+            // Attempted since the check began, so until then nothing stood there.
+            case SlotObject object when attempted(slot, object.body()) -> SelfCheck.ABSENT;
             case SegmentReader segment -> {
                 end(new LogEnd.Fatal(slot + " holds a segment not ours: " + segment.body()));
                 yield SelfCheck.FENCED;
@@ -330,7 +334,7 @@ public final class CommitLog implements AutoCloseable {
     private boolean attempted(Slot slot, BodyId body) {
         guard.lock();
         try {
-            return durableNumber >= slot.number()
+            return durable.compareTo(slot) >= 0
                     || inFlight.stream()
                             .anyMatch(
                                     batch -> batch.slot().equals(slot) && batch.id().equals(body));
@@ -373,7 +377,7 @@ public final class CommitLog implements AutoCloseable {
 
     /// Sees to it that a task takes what is pending, if there is a place for it. Holds the lock.
     private void summon(long now) {
-        if (pending.isEmpty() || windowFull() || summoned || over()) {
+        if (pending.isEmpty() || mustWait(now) || summoned || over()) {
             return;
         }
         if (!lingering) {
@@ -403,11 +407,13 @@ public final class CommitLog implements AutoCloseable {
         guard.lock();
         try {
             summoned = false;
-            while (!over() && !pending.isEmpty() && !windowFull()) {
-                long left = lingerLeft(tasks.nanos());
+            for (long now = tasks.nanos();
+                    !over() && !pending.isEmpty() && !mustWait(now);
+                    now = tasks.nanos()) {
+                long left = lingerLeft(now);
                 if (left <= 0) {
-                    Batch batch = take(cut());
-                    summon(tasks.nanos());
+                    Batch batch = partOver(now) ? endPart() : take(cut());
+                    summon(now);
                     return batch;
                 }
                 if (lingering) {
@@ -434,9 +440,23 @@ public final class CommitLog implements AutoCloseable {
                 : config.linger().toNanos() - (now - first.nanos());
     }
 
-    /// W2. "At most K unresolved" would not do: it lets slot K+2 go while slot 1 is unresolved.
-    private boolean windowFull() {
-        return nextNumber > durableNumber + config.window();
+    /// Whether something in flight must be resolved before anything more is attempted; then whoever
+    /// resolves it looks again.
+    private boolean mustWait(long now) {
+        // W9: the fence of the part before the next slot's is not resolved.
+        return next.part() != durable.part()
+                // W2: "at most K unresolved" lets slot K+2 go while slot 1 is unresolved.
+                || next.number() > durable.number() + config.window()
+                // W9: only an empty window is closed by a part fence.
+                || (partOver(now) && !inFlight.isEmpty());
+    }
+
+    /// Whether the next slot is the part fence's. A part has at least one segment.
+    private boolean partOver(long now) {
+        return next.number() > 1
+                && next.part() < Slot.PART_MAX
+                && (next.number() > config.partSlotsMax()
+                        || now - partBegan >= config.partMax().toNanos());
     }
 
     /// The first pending commits, up to a segment's size, but at least one.
@@ -458,7 +478,8 @@ public final class CommitLog implements AutoCloseable {
 
     /// Gives the next slot to these commits.
     private Batch take(List<Pending> commits) {
-        var slot = new Slot(part, nextNumber++);
+        Slot slot = next;
+        next = slot.next();
         Slot undrainedFrom = undrained.from(slot);
         undrained.taken(slot);
         var batch =
@@ -473,14 +494,34 @@ public final class CommitLog implements AutoCloseable {
         return batch;
     }
 
+    /// Gives the next slot to the fence that ends the part, with nothing else in flight.
+    private Batch endPart() {
+        Batch fence = Batch.partFence(next, BodyId.draw(random));
+        next = Slot.firstOf(next.part() + 1);
+        inFlight.add(fence);
+        return fence;
+    }
+
     private void send(Batch batch) {
+        if (batch.endsPart()) {
+            send(batch, partFence(batch));
+            return;
+        }
         LtxBodies encoded = LtxBodies.of(batch.giveCommits());
         List<Segment.Body> bodies = withBlobs(encoded.bodies());
         if (bodies == null) {
             return; // The log ended while a blob was on its way.
         }
         batch.in(Arrays.stream(encoded.places()).mapToObj(i -> bodies.get(i).entry()).toList());
-        FrozenBody body = freeze(batch, bodies);
+        send(batch, freeze(batch, bodies));
+    }
+
+    private FrozenBody partFence(Batch batch) {
+        var fence = new FenceObject(batch.id(), name.session().ulid(), 0, batch.prefix().part());
+        return new FrozenBody(batch.slot(), batch.id(), Fence.encode(fence));
+    }
+
+    private void send(Batch batch, FrozenBody body) {
         switch (persist(() -> SlotOutcome.attempt(store, name, body), Long.MAX_VALUE)) {
             case SlotOutcome.Ours() -> landed(batch);
             case SlotOutcome.Unknown(_) -> {} // The log ended or was closed meanwhile.
@@ -611,8 +652,11 @@ public final class CommitLog implements AutoCloseable {
                     first != null && first.resolved();
                     first = inFlight.peek()) {
                 deliverable.add(inFlight.remove());
-                durableNumber = first.slot().number();
+                durable = first.prefix();
                 notDurableBytes -= first.pageBytes();
+                if (first.endsPart()) {
+                    partBegan = tasks.nanos();
+                }
             }
             guard.signalAll();
             summon(tasks.nanos()); // The next batch need not wait for the callbacks.

@@ -14,6 +14,8 @@ import java.time.Duration;
 /// @param retryMin first pause before a body is sent again; doubled each time, jittered
 /// @param retryMax longest pause
 /// @param retrySpacing least time between two retries of a session whose store is down
+/// @param partMax age at which a part of the log is ended, when its next slot is opened
+/// @param partSlotsMax slots after which it is, whatever its age; at least 1
 /// @param openMax how long [CommitLog#open] tries
 /// @param checkMax how long a self-check may take
 /// @param closeMax how long [CommitLog#close()] waits for what is pending
@@ -25,6 +27,8 @@ public record CommitLogConfig(
         Duration retryMin,
         Duration retryMax,
         Duration retrySpacing,
+        Duration partMax,
+        int partSlotsMax,
         Duration openMax,
         Duration checkMax,
         Duration closeMax) {
@@ -37,6 +41,8 @@ public record CommitLogConfig(
                     Duration.ofMillis(100),
                     Duration.ofSeconds(5),
                     Duration.ofSeconds(1),
+                    Duration.ofHours(1),
+                    10_000,
                     Duration.ofSeconds(30),
                     Duration.ofSeconds(2),
                     Duration.ofSeconds(30));
@@ -53,6 +59,10 @@ public record CommitLogConfig(
             throw new IllegalArgumentException(
                     "bad times: linger " + linger + ", retry " + retryMin + " to " + retryMax);
         }
+        if (!partMax.isPositive() || partSlotsMax < 1) {
+            throw new IllegalArgumentException(
+                    "bad parts: " + partMax + ", " + partSlotsMax + " slots");
+        }
     }
 
     /// The same with another linger.
@@ -65,6 +75,8 @@ public record CommitLogConfig(
                 retryMin,
                 retryMax,
                 retrySpacing,
+                partMax,
+                partSlotsMax,
                 openMax,
                 checkMax,
                 closeMax);
@@ -80,6 +92,25 @@ public record CommitLogConfig(
                 retryMin,
                 retryMax,
                 retrySpacing,
+                partMax,
+                partSlotsMax,
+                openMax,
+                checkMax,
+                closeMax);
+    }
+
+    /// The same with parts of another length.
+    public CommitLogConfig withParts(Duration max, int slotsMax) {
+        return new CommitLogConfig(
+                window,
+                linger,
+                segmentBytesMax,
+                blobBytes,
+                retryMin,
+                retryMax,
+                retrySpacing,
+                max,
+                slotsMax,
                 openMax,
                 checkMax,
                 closeMax);

@@ -19,6 +19,7 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.TestClock;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -142,7 +143,10 @@ final class LoggedFleet implements AutoCloseable {
                 new CommitLog(
                         store,
                         LOG,
-                        CommitLogConfig.DEFAULT.withLinger(Duration.ofMinutes(10)),
+                        // Short parts, so that everything that reads a log reads several.
+                        CommitLogConfig.DEFAULT
+                                .withLinger(Duration.ofMinutes(10))
+                                .withParts(Duration.ofDays(365), 3),
                         tasks,
                         new TestClock(),
                         new SplittableRandom(seed),

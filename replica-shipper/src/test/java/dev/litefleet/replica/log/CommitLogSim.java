@@ -5,13 +5,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
 import dev.litefleet.testing.SimObjectStore;
 import dev.litefleet.testing.SimTasks;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,17 +23,18 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
-import org.junit.jupiter.api.Test;
 
 /// A writer, its tenants and two fencers at once over a network that loses, delays, repeats and
 /// refuses, in an order drawn from a seed; the writer may be killed, or stopped and resumed as a
-/// zombie after it was fenced. Checked all along: a slot is only ever sent one body, and only
-/// within the window. Checked at the end: the fencers agree, what was acknowledged is below the
-/// fence, in order and unchanged, nothing was acknowledged that is not, and the writer heard of its
-/// end at most once.
+/// zombie after it was fenced. In most runs its log changes parts every few slots. Checked all
+/// along: a slot is only ever sent one body, and only within the window; a part fence only when all
+/// below it is there, and slot 1 of the next part only when it is there itself. Checked at the end:
+/// the fencers agree, what was acknowledged is below the fence, in order and unchanged, nothing was
+/// acknowledged that is not, and the writer heard of its end at most once.
 ///
 /// `-Dseeds=100000` runs more.
 final class CommitLogSim {
@@ -78,7 +83,7 @@ final class CommitLogSim {
         private final Tasks.Guard guard;
         private int fencers = 2;
         private long sequenceTold;
-        private long prefix;
+        private Slot prefix = new Slot(1, 0);
         private boolean opened;
 
         private Run(SimTasks world) {
@@ -87,7 +92,10 @@ final class CommitLogSim {
             store = new SimObjectStore(world, random.nextInt(4) * 12, this::sending);
             worker = world.node("worker");
             commits = new Commits(random.nextLong());
-            var config = CommitLogConfig.DEFAULT;
+            // Every few slots, or by age too, or never.
+            int slots = random.nextInt(4) == 0 ? 10_000 : 1 + random.nextInt(5);
+            var age = Duration.ofSeconds(random.nextInt(2) == 0 ? 3600 : 2);
+            var config = CommitLogConfig.DEFAULT.withParts(age, slots);
             log =
                     new CommitLog(
                             store, LOG, config, worker, world.clock(), world.fork(), this::ended);
@@ -183,7 +191,7 @@ final class CommitLogSim {
                     .isEqualTo(commit.txid().value());
             assertThat(entry.tenant()).isEqualTo(commit.tenant());
             assertThat(commit.txid()).isBetween(entry.min(), entry.max());
-            assertThat(prefix()).as("W4 of " + slot).isGreaterThanOrEqualTo(slot.number());
+            assertThat(prefix()).as("W4 of " + slot).isGreaterThanOrEqualTo(slot);
         }
 
         private void ended(LogEnd end) {
@@ -207,34 +215,69 @@ final class CommitLogSim {
             guard.unlock();
         }
 
-        /// As the catalog and the heartbeats say.
+        /// As the catalog and the heartbeats say: any part up to the one that is being written, and
+        /// perhaps a slot of it that was reported durable.
         private Slot start() {
             Slot durable = log.durable();
-            return random.nextBoolean() || durable.number() == 0 ? Slot.FIRST : durable;
+            int part = 1 + random.nextInt(durable.part());
+            return part == durable.part() && durable.number() > 0 && random.nextBoolean()
+                    ? durable
+                    : Slot.firstOf(part);
         }
 
-        /// W1 and W2, on every put that leaves.
+        /// W1, W2 and W9, on every put that leaves.
         private void sending(String key, byte[] bytes) {
-            if (!key.startsWith(LOG.prefix())
-                    || bytes.length <= Fence.BYTES_MAX && isFence(bytes)) {
+            if (!key.startsWith(LOG.prefix())) {
                 return;
+            }
+            Slot slot = slot(key);
+            FenceObject fence = fence(slot, bytes);
+            if (fence != null && !fence.endsPart()) {
+                return; // A controller's.
             }
             byte[] before = bodies.putIfAbsent(key, bytes);
             assertThat(before == null || Arrays.equals(before, bytes)).as("W1 of " + key).isTrue();
-            Slot slot = Slot.ofKey(LOG, 1, key).orElseThrow();
-            assertThat(slot.number()).as("W2").isLessThanOrEqualTo(prefix() + WINDOW);
-        }
-
-        /// The last slot of those that are there without a gap.
-        private long prefix() {
-            while (store.objects().head(new Slot(1, prefix + 1).key(LOG)).isPresent()) {
-                prefix++;
+            if (before != null) {
+                return; // What held at the first attempt holds for all.
             }
-            return prefix;
+            Slot prefix = prefix();
+            assertThat(slot.part())
+                    .as("W9: only the part that is written")
+                    .isEqualTo(prefix.part());
+            assertThat(slot.number()).as("W2").isLessThanOrEqualTo(prefix.number() + WINDOW);
+            if (fence != null) {
+                assertThat(slot.number())
+                        .as("W9: part fence, window not empty")
+                        .isLessThanOrEqualTo(prefix.number() + 1);
+            }
         }
 
-        private static boolean isFence(byte[] bytes) {
-            return new String(bytes, StandardCharsets.ISO_8859_1).contains(Fence.ENTRY);
+        private static Slot slot(String key) {
+            int part = Integer.parseInt(key.substring(LOG.prefix().length()).split("/")[0], 16);
+            return Slot.ofKey(LOG, part, key).orElseThrow();
+        }
+
+        /// The end of what is there without a gap, over part fences.
+        private Slot prefix() {
+            while (true) {
+                Optional<byte[]> next = store.objects().get(prefix.next().key(LOG));
+                if (next.isEmpty()) {
+                    return prefix;
+                }
+                FenceObject fence = fence(prefix.next(), next.get());
+                prefix =
+                        fence != null && fence.endsPart()
+                                ? new Slot(fence.next(), 0)
+                                : prefix.next();
+            }
+        }
+
+        private static @Nullable FenceObject fence(Slot slot, byte[] bytes) {
+            var one = new MemoryObjectStore();
+            one.damage(slot.key(LOG), bytes);
+            return SegmentReader.read(one, LOG, slot).orElseThrow() instanceof FenceObject fence
+                    ? fence
+                    : null;
         }
 
         private void judge() throws IOException {
@@ -266,6 +309,7 @@ final class CommitLogSim {
                                         closed.getFirst().fence().by(),
                                         closed.getFirst().fence().epoch()));
                 assertThat(log.durable()).isLessThan(fence);
+                assertThat(log.durable().part()).isLessThanOrEqualTo(fence.part());
             }
         }
 

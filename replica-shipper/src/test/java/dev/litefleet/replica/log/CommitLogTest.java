@@ -15,20 +15,24 @@ import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.SimTasks;
+
+import org.junit.jupiter.api.Test;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.Test;
 
-/// The writer's rules, W1 to W5, one by one, in virtual time on a store with scripted faults. The
-/// names follow "known ways to get this wrong" in `DESIGN.md`.
+/// The writer's rules, W1 to W5 and W9, one by one, in virtual time on a store with scripted
+/// faults. The names follow "known ways to get this wrong" in `DESIGN.md`.
 final class CommitLogTest {
     private static final LogName LOG =
             new LogName("w-1", new SessionId("01JD1111111111111111111111"));
     private static final Duration LONG = Duration.ofMinutes(1);
+    private static final CommitLogConfig PARTS_OF_THREE =
+            CommitLogConfig.DEFAULT.withParts(Duration.ofDays(365), 3);
 
     private final MemoryObjectStore objects = new MemoryObjectStore();
     private final CountingObjectStore counting = new CountingObjectStore(objects);
@@ -724,6 +728,309 @@ final class CommitLogTest {
                 });
     }
 
+    /// W9: three slots, a fence of our own, and on in the next part, where D starts again.
+    @Test
+    void longPartEndsWithAFenceOfOurOwn() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    for (int i = 0; i < 5; i++) {
+                        log.awaitDurable(append(log, "a", true));
+                    }
+
+                    assertThat(objects.keys())
+                            .containsExactly(
+                                    key(1), key(2), key(3), key(4), key(2, 1), key(2, 2),
+                                    key(2, 3));
+                    assertThat(fence(1, 4).by()).isEqualTo(LOG.session().ulid());
+                    assertThat(fence(1, 4).next()).isEqualTo(2);
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 3));
+                    assertThat(durable).containsExactly(1L, 2L, 3L, 4L, 5L);
+                    assertThat(ends).isEmpty();
+                });
+    }
+
+    @Test
+    void oldPartEndsWhenItsNextSlotIsOpenedAndNotBefore() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world);
+                    log.awaitDurable(append(log, "a", true));
+                    world.sleep(Duration.ofMinutes(59));
+                    log.awaitDurable(append(log, "a", true));
+                    counting.reset();
+                    world.sleep(Duration.ofDays(3));
+                    assertThat(counting.total()).isZero();
+                    assertThat(log.durable()).isEqualTo(new Slot(1, 3));
+
+                    log.awaitDurable(append(log, "a", true));
+
+                    assertThat(fence(1, 4).next()).isEqualTo(2);
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 1));
+                    assertThat(counting.count(Verb.PUT)).isEqualTo(2);
+                    world.sleep(Duration.ofMinutes(59));
+                    log.awaitDurable(append(log, "a", true));
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 2));
+                });
+    }
+
+    /// "A part fence with the window not empty": a fencer that took the open slot would leave what
+    /// was acknowledged behind the fence without its readers.
+    @Test
+    void partFenceWaitsUntilTheWindowIsEmpty() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    silent.add(key(2));
+                    append(log, "a", true);
+                    world.sleep(Duration.ofMillis(1));
+                    append(log, "b", true);
+                    world.sleep(Duration.ofMillis(1));
+                    long last = append(log, "c", true);
+                    world.sleep(LONG);
+                    assertThat(objects.keys()).containsExactly(key(1), key(3));
+                    assertThat(recording.sent(key(4))).isEmpty();
+
+                    silent.clear();
+                    log.awaitDurable(last);
+
+                    assertThat(objects.keys())
+                            .containsExactly(key(1), key(2), key(3), key(4), key(2, 1));
+                });
+    }
+
+    /// "Slot 1 of the next part before the part fence is resolved", and the heartbeat does not name
+    /// that part, and no self-check passes, and what is sent again is the same fence.
+    @Test
+    void nothingGoesOnBeforeThePartFenceIsResolved() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    silent.add(key(4));
+                    append(log, "a", true);
+                    world.sleep(Duration.ofMillis(1));
+                    long last = append(log, "b", true);
+                    world.sleep(LONG);
+                    counting.reset();
+
+                    assertThat(log.selfCheck()).isEqualTo(SelfCheck.UNREACHABLE);
+
+                    assertThat(counting.count(Verb.GET)).isZero();
+                    assertThat(recording.sent(key(4))).hasSize(1);
+                    assertThat(recording.sent(key(2, 1))).isEmpty();
+                    assertThat(log.durable()).isEqualTo(new Slot(1, 3));
+                    assertThat(durable).containsExactly(1L, 2L);
+
+                    silent.clear();
+                    log.awaitDurable(last);
+
+                    assertThat(log.durable().part()).isEqualTo(2);
+                    assertThat(recording.sent(key(4))).hasSize(1);
+                    assertThat(durable).containsExactly(1L, 2L, 3L, 4L);
+                });
+    }
+
+    /// A fencer that met our part fence before we heard of it stands in the next part already.
+    @Test
+    void selfCheckDuringAPartFenceLooksAtTheNextPart() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    store.loseNextAnswer();
+                    append(log, "a", true);
+                    world.sleep(Duration.ofMillis(1));
+                    assertThat(objects.keys()).contains(key(4));
+                    objects.damage(
+                            key(2, 1), Fence.encode(new FenceObject(body(1), "other", 9, 0)));
+
+                    assertThat(log.selfCheck()).isEqualTo(SelfCheck.FENCED);
+
+                    world.sleep(LONG);
+                    assertThat(ends).containsExactly(new LogEnd.Fenced(new Slot(2, 1), "other", 9));
+                    assertThat(durable).containsExactly(1L, 2L);
+                });
+    }
+
+    @Test
+    void selfCheckAfterAPartFenceReadsTheNextPartsFirstSlot() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 1));
+                    assertThat(log.selfCheck()).isEqualTo(SelfCheck.ABSENT);
+                    objects.damage(
+                            key(2, 2), Fence.encode(new FenceObject(body(1), "other", 9, 0)));
+
+                    assertThat(log.selfCheck()).isEqualTo(SelfCheck.FENCED);
+                });
+    }
+
+    @Test
+    void partFenceWhoseAnswerWasLostIsOursByItsBody() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    store.loseNextAnswer();
+                    log.awaitDurable(append(log, "a", true));
+
+                    assertThat(recording.sent(key(4))).hasSize(1);
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 1));
+                    assertThat(ends).isEmpty();
+                });
+    }
+
+    @Test
+    void fenceInThePlaceOfOurPartFenceEndsTheLog() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    objects.damage(key(4), Fence.encode(new FenceObject(body(1), "other", 9, 0)));
+                    append(log, "a", true);
+                    world.sleep(LONG);
+
+                    assertThat(ends).containsExactly(new LogEnd.Fenced(new Slot(1, 4), "other", 9));
+                    assertThat(durable).containsExactly(1L, 2L);
+                    assertThat(recording.sent(key(2, 1))).isEmpty();
+                });
+    }
+
+    @Test
+    void undrainedFromReachesBackOverParts() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "b", true));
+                    log.drained(Commits.tenant("a"), new Txid(1));
+                    log.awaitDurable(append(log, "c", true));
+
+                    assertThat(segment(2, 1).comment().undrainedFrom()).isEqualTo(new Slot(1, 3));
+                    log.drained(Commits.tenant("b"), new Txid(1));
+                    log.drained(Commits.tenant("c"), new Txid(1));
+                    assertThat(log.undrainedFrom()).isEqualTo(new Slot(2, 2));
+                    log.awaitDurable(append(log, "d", true));
+                    assertThat(segment(2, 2).comment().undrainedFrom()).isEqualTo(new Slot(2, 2));
+                });
+    }
+
+    @Test
+    void closeGoesOverTheEndOfAPart() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world, PARTS_OF_THREE);
+                    log.awaitDurable(append(log, "a", true));
+                    log.awaitDurable(append(log, "a", true));
+                    append(log, "a", false);
+                    log.close();
+
+                    assertThat(durable).containsExactly(1L, 2L, 3L);
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 1));
+                });
+    }
+
+    /// Before and after each of its writes, in turn, the writer dies for ever. Whatever part the
+    /// catalog names by then, the fence ends the log above everything that was acknowledged.
+    @Test
+    void killedAtAnyStepOfItsPartsLosesNothingAcknowledged() {
+        int steps = alive().kill(1);
+        assertThat(steps).isGreaterThan(20);
+        for (int kill = 1; kill <= steps; kill++) {
+            for (int named = 1; named <= 4; named++) {
+                CommitLogTest dying = alive();
+                dying.killAt = kill;
+                dying.kill(named);
+            }
+        }
+    }
+
+    private static CommitLogTest alive() {
+        return new CommitLogTest();
+    }
+
+    private int killAt;
+    private int events;
+
+    private int kill(int named) {
+        SimTasks.run(
+                killAt,
+                world -> {
+                    SimTasks.Node worker = world.node("w-1");
+                    store.beforePut(_ -> died(world, worker));
+                    store.afterPut(_ -> died(world, worker));
+                    var log =
+                            new CommitLog(
+                                    recording,
+                                    LOG,
+                                    PARTS_OF_THREE,
+                                    worker,
+                                    world.clock(),
+                                    new SplittableRandom(7),
+                                    ends::add);
+                    worker.start(
+                            "main",
+                            () -> {
+                                log.open();
+                                for (int i = 0; i < 9; i++) {
+                                    long last = append(log, i % 2 == 0 ? "a" : "b", true);
+                                    if (i % 3 == 0) {
+                                        log.awaitDurable(last);
+                                    }
+                                    worker.sleep(Duration.ofMillis(1));
+                                }
+                            });
+                    world.sleep(LONG);
+                    int part = Math.min(named, log.durable().part());
+                    Fence.Closed closed =
+                            Fence.close(
+                                    objects,
+                                    LOG,
+                                    Slot.firstOf(part),
+                                    "01JD2222222222222222222222",
+                                    1,
+                                    world.node("c"),
+                                    world.fork());
+                    LogTail below = LogTail.below(objects, LOG, closed, world.node("c"));
+                    long recovered =
+                            below.segments().stream()
+                                    .flatMap(segment -> segment.entries().stream())
+                                    .mapToLong(
+                                            entry -> entry.max().value() - entry.min().value() + 1)
+                                    .sum();
+                    assertThat(recovered).isGreaterThanOrEqualTo(durable.size());
+                    assertThat(LogTail.read(objects, LOG, Slot.FIRST, world.node("c")).end())
+                            .isEqualTo(closed.slot());
+                });
+        return events;
+    }
+
+    private void died(SimTasks world, SimTasks.Node worker) {
+        if (++events == killAt) {
+            worker.pause();
+        }
+        world.yield();
+    }
+
     private void refuseTheSilent(String key) {
         if (silent.contains(key)) {
             throw new Unavailable("put " + key, "timeout", null);
@@ -731,17 +1038,25 @@ final class CommitLogTest {
     }
 
     private CommitLog open(SimTasks world) {
+        return open(world, CommitLogConfig.DEFAULT);
+    }
+
+    private CommitLog open(SimTasks world, CommitLogConfig config) {
         store.beforePut(this::refuseTheSilent);
-        CommitLog log = log(world, recording);
+        CommitLog log = log(world, recording, config);
         log.open();
         return log;
     }
 
     private CommitLog log(SimTasks world, ObjectStore under) {
+        return log(world, under, CommitLogConfig.DEFAULT);
+    }
+
+    private CommitLog log(SimTasks world, ObjectStore under, CommitLogConfig config) {
         return new CommitLog(
                 under,
                 LOG,
-                CommitLogConfig.DEFAULT,
+                config,
                 world.node("w-1"),
                 world.clock(),
                 new SplittableRandom(7),
@@ -755,7 +1070,16 @@ final class CommitLogTest {
     }
 
     private SegmentReader segment(long number) {
-        return (SegmentReader) SegmentReader.read(objects, LOG, new Slot(1, number)).orElseThrow();
+        return segment(1, number);
+    }
+
+    private SegmentReader segment(int part, long number) {
+        return (SegmentReader)
+                SegmentReader.read(objects, LOG, new Slot(part, number)).orElseThrow();
+    }
+
+    private FenceObject fence(int part, long number) {
+        return (FenceObject) SegmentReader.read(objects, LOG, new Slot(part, number)).orElseThrow();
     }
 
     private List<String> tenants(long number) {
@@ -769,6 +1093,10 @@ final class CommitLogTest {
     }
 
     private static String key(long number) {
-        return new Slot(1, number).key(LOG);
+        return key(1, number);
+    }
+
+    private static String key(int part, long number) {
+        return new Slot(part, number).key(LOG);
     }
 }

@@ -8,12 +8,14 @@ import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.service.Tokens;
 import dev.litefleet.worker.tenant.Tenants;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A worker's side of the conversation with the controller: registers, then sends a heartbeat every
 /// interval and renews the [Lease] by the answers.
@@ -54,7 +56,7 @@ public final class ControlLink implements AutoCloseable {
     private boolean warned;
     private long warnedAt;
 
-    /// @param registration what this session is
+    /// @param registration what this session is; its part is said anew each time
     public ControlLink(
             ControlConfig config,
             Registration registration,
@@ -111,7 +113,12 @@ public final class ControlLink implements AutoCloseable {
         long sent = tasks.nanos();
         Registered answer;
         try {
-            answer = client.ask(REGISTER, registration, Registered.class, config.answerMax());
+            answer =
+                    client.ask(
+                            REGISTER,
+                            registration.in(commits.durable().part()),
+                            Registered.class,
+                            config.answerMax());
         } catch (ControlException.Denied denied) {
             // Perhaps this session is closed already; the log knows.
             suspect();

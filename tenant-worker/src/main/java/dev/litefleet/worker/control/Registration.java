@@ -30,4 +30,10 @@ public record Registration(
         requireNonNull(address, "address");
         requireNonNull(version, "version");
     }
+
+    /// The same, said later: the log has come to another part.
+    Registration in(int part) {
+        return new Registration(
+                worker, session, address, part, previousSession, tenantsMax, version);
+    }
 }

@@ -16,7 +16,8 @@ final class DrainSchedule {
     /// @param lastCommit when its last commit was captured
     /// @param lastDrain when its last drain ended, or [#NO_DRAIN]
     /// @param walBytes undrained bytes of WAL
-    /// @param slots of the log since the one with its first undrained commit
+    /// @param slots of the log since the one with its first undrained commit, in the part that is
+    ///   being written
     record Owed(long firstCommit, long lastCommit, long lastDrain, long walBytes, long slots) {}
 
     /// Stands for "never" in [Owed#lastDrain].

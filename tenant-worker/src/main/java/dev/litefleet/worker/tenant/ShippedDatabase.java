@@ -24,6 +24,9 @@ import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
 import dev.litefleet.replica.wal.CommittedPages;
 import dev.litefleet.replica.wal.WalPosition;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -36,7 +39,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.jspecify.annotations.Nullable;
 
 /// One open database whose every commit goes into its session's log.
 ///
@@ -394,7 +396,12 @@ public final class ShippedDatabase {
                 lastDrain,
                 // After a restart of the WAL the drained position belongs to the one before.
                 end.salt() == drainedTo.salt() ? end.offset() - drainedTo.offset() : end.offset(),
-                slot == null ? 0 : now.number() - slot.number());
+                slot == null ? 0 : slots(slot, now));
+    }
+
+    /// Those of an earlier part do not count again: the bound is one of slots in one part.
+    private static long slots(Slot from, Slot to) {
+        return from.part() == to.part() ? to.number() - from.number() : to.number();
     }
 
     private WalPosition lastDurableTo() {
