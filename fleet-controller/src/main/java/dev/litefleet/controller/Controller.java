@@ -39,8 +39,14 @@ import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
+
 import io.vertx.core.Vertx;
 import io.vertx.ext.web.Router;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -60,9 +66,6 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The fleet's one deciding process: owns the catalog, the leases and the assignments.
 ///
@@ -462,6 +465,7 @@ public final class Controller implements AutoCloseable {
                 registration == null ? 0 : registration.tenantsMax(),
                 load.cordoned().contains(session.worker()),
                 session.started(),
+                session.part(),
                 registration == null ? "" : registration.version());
     }
 

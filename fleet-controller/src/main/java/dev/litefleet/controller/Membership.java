@@ -22,6 +22,10 @@ import dev.litefleet.worker.control.Registered;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.TokenGen;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
@@ -30,6 +34,8 @@ import java.util.function.Supplier;
 
 /// What workers say to the controller, and what it answers. Blocks on the catalog.
 final class Membership {
+    private static final Logger log = LoggerFactory.getLogger(Membership.class);
+
     private final ControllerConfig config;
     private final Epoch epoch;
     private final Catalog catalog;
@@ -125,6 +131,7 @@ final class Membership {
         var session = new SessionId(heartbeat.session());
         return switch (leases.heartbeat(heartbeat)) {
             case LIVE -> {
+                leases.partToName(session).ifPresent(part -> name(session, part));
                 boolean first = heartbeat.tokenGensSeen() < tokenGensSeen();
                 List<TokenGen> gens = first ? await(tasks, catalog.tokenGens(session)) : List.of();
                 yield reply(HeartbeatReply.LIVE, gens, tokenGensSeen());
@@ -138,6 +145,28 @@ final class Membership {
                 yield reply(open ? HeartbeatReply.UNKNOWN : HeartbeatReply.CLOSED, List.of(), 0);
             }
         };
+    }
+
+    /// Tells the catalog that the session's log has come to a later part. Behind the answer: the
+    /// lease does not depend on the store.
+    private void name(SessionId session, int part) {
+        tasks.start(
+                "part-" + session,
+                () -> {
+                    int named = 0;
+                    try {
+                        await(tasks, catalog.raisePart(session, part));
+                        named = part;
+                    } catch (RuntimeException unknown) {
+                        // A later heartbeat says it again; an early part is late, never wrong.
+                        log.atDebug()
+                                .addKeyValue("session", session)
+                                .setCause(unknown)
+                                .log("part was not recorded");
+                    } finally {
+                        leases.named(session, named);
+                    }
+                });
     }
 
     /// Generations change only with a release today, so what a session must be told once is what

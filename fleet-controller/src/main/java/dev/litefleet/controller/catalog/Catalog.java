@@ -22,6 +22,11 @@ import dev.litefleet.worker.tenant.LocalDatabase;
 import dev.litefleet.worker.tenant.RequestContext;
 import dev.litefleet.worker.tenant.ShippedDatabase;
 import dev.litefleet.worker.tenant.Shipping;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -34,9 +39,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The fleet's facts: a SQLite database that is shipped like a tenant's, always sync.
 ///
@@ -215,6 +217,12 @@ public final class Catalog implements AutoCloseable {
     /// Every session that is not closed.
     public CompletableFuture<List<SessionRow>> openSessions() {
         return read(CatalogTables::openSessions);
+    }
+
+    /// The session's log has come to this part: the fence before it is resolved (commit-log.md,
+    /// W9). Changes nothing if the catalog names a later part, or the session is not live any more.
+    public CompletableFuture<Void> raisePart(SessionId id, int part) {
+        return write(tables -> tables.raisePart(id, part));
     }
 
     /// From now on nothing is assigned to the session, and its part does not change.

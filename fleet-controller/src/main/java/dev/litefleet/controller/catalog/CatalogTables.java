@@ -9,6 +9,9 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.control.TokenGen;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -19,7 +22,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /// The catalog's statements. Each method is the whole of one transaction's body. Confined to the
 /// catalog's thread.
@@ -339,6 +341,15 @@ final class CatalogTables {
     List<SessionRow> openSessions() {
         return sql.query(
                 SESSION + "where state <> 'closed' order by worker, id", CatalogTables::sessionRow);
+    }
+
+    /// A late heartbeat must not lower the part, and nobody may raise it under a fencer.
+    Void raisePart(SessionId id, int part) {
+        sql.update(
+                "update sessions set part = ?1 where id = ?2 and state = 'live' and part < ?1",
+                (long) part,
+                id.ulid());
+        return null;
     }
 
     /// @return the session, fencing; nothing if it is closed already or unknown

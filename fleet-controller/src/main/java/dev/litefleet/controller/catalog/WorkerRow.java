@@ -12,6 +12,7 @@ import java.time.Instant;
 /// @param residents of those, how many it holds open, by its last heartbeat
 /// @param tenantsMax how many it takes; 0 if it has not registered with this controller
 /// @param cordoned nothing new is placed on it
+/// @param part of its log that the catalog names: a fence is looked for from there
 /// @param version of its program; empty if it has not registered with this controller
 public record WorkerRow(
         String name,
@@ -23,4 +24,5 @@ public record WorkerRow(
         int tenantsMax,
         boolean cordoned,
         Instant started,
+        int part,
         String version) {}

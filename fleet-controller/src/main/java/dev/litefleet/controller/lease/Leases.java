@@ -5,13 +5,16 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.Registration;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
+import java.util.OptionalInt;
 
 /// Grants, renews and expires the leases of worker sessions. A lease is the right to serve plain
 /// reads and nothing else: who may write is decided by the logs (commit-log.md, "Reads by a
@@ -47,6 +50,8 @@ public final class Leases {
     private static final class Grant {
         @Nullable Registration registration;
         Slot durable = new Slot(1, 0);
+        int named = 1; // the part that the catalog names, as far as this process has brought it
+        boolean naming; // somebody is telling the catalog of a later one
         int residents;
         boolean stopping;
         boolean ended;
@@ -91,6 +96,7 @@ public final class Leases {
                 return false;
             }
             grant.registration = registration;
+            grant.named = Math.max(grant.named, registration.part());
             grant.stopping = false;
             grant.grantedNanos = tasks.nanos();
             changed();
@@ -245,6 +251,35 @@ public final class Leases {
         } finally {
             guard.unlock();
         }
+    }
+
+    /// The part that the session reported and the catalog does not name yet. Whoever is given it
+    /// tells the catalog and then [#named]; until then nobody else is.
+    public OptionalInt partToName(SessionId session) {
+        guard.lock();
+        try {
+            Grant grant = grants.get(session);
+            if (grant == null || grant.naming || grant.durable.part() <= grant.named) {
+                return OptionalInt.empty();
+            }
+            grant.naming = true;
+            return OptionalInt.of(grant.durable.part());
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// The end of what [#partToName] began.
+    ///
+    /// @param part that the catalog names now; 0 if it could not be told
+    public void named(SessionId session, int part) {
+        locked(() -> {
+            Grant grant = grants.get(session);
+            if (grant != null) {
+                grant.naming = false;
+                grant.named = Math.max(grant.named, part);
+            }
+        });
     }
 
     /// Everybody who is not ended.

@@ -1,9 +1,10 @@
 package dev.litefleet.controller.catalog;
 
-import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.litefleet.controller.placement.Placement.Decision;
 import dev.litefleet.controller.testing.TestLog;
@@ -28,6 +29,15 @@ import dev.litefleet.testing.TestClock;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -36,13 +46,6 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// The catalog on real SQLite, shipped by the real log into a store in memory.
 final class CatalogTest {
@@ -334,10 +337,27 @@ final class CatalogTest {
         catalog.register(session(one, 3), 10).join();
         catalog.register(session(one, 2), 10).join();
         assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(3);
-        catalog.fencing(one).join();
-        catalog.register(session(one, 9), 10).join();
+        catalog.raisePart(one, 5).join();
+        catalog.raisePart(one, 4).join();
+        assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(5);
 
-        assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(3);
+        SessionRow fencing = catalog.fencing(one).join().orElseThrow();
+        catalog.register(session(one, 9), 10).join();
+        catalog.raisePart(one, 9).join();
+
+        assertThat(fencing.part()).isEqualTo(5);
+        assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(5);
+        assertThat(catalog.fencing(one).join().orElseThrow().part()).isEqualTo(5);
+        catalog.closed(one, Map.of()).join();
+        catalog.raisePart(one, 9).join();
+        assertThat(catalog.session(one).join().orElseThrow().part()).isEqualTo(5);
+    }
+
+    @Test
+    void raisingThePartOfAStrangerChangesNothing() {
+        catalog.raisePart(one, 2).join();
+
+        assertThat(catalog.session(one).join()).isEmpty();
     }
 
     // Durability

@@ -1,9 +1,10 @@
 package dev.litefleet.controller.lease;
 
-import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.litefleet.controller.lease.Leases.Standing;
 import dev.litefleet.controller.testing.TickerTasks;
@@ -12,11 +13,13 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.testing.TestClock;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.Registration;
+
+import org.junit.jupiter.api.Test;
+
 import java.time.Duration;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.Test;
 
 final class LeasesTest {
     private static final Duration LEASE = Duration.ofSeconds(3);
@@ -138,6 +141,35 @@ final class LeasesTest {
         assertThat(leases.durable(two, 1)).isEqualTo(Slot.FIRST);
     }
 
+    /// "A durable slot number used in another part": of the part before, of a later one.
+    @Test
+    void reportedSlotOfALaterPartSaysNothingAboutTheNamedOne() {
+        leases.register(registration(one));
+        leases.heartbeat(heartbeat(one, 1, 17));
+        leases.heartbeat(heartbeat(one, 2, 5));
+        leases.heartbeat(heartbeat(one, 1, 20)); // overtaken on its way
+
+        assertThat(leases.durable(one, 1)).isEqualTo(Slot.FIRST);
+        assertThat(leases.durable(one, 2)).isEqualTo(new Slot(2, 5));
+        assertThat(leases.durable(one, 3)).isEqualTo(Slot.firstOf(3));
+    }
+
+    @Test
+    void laterPartIsNamedOnceByOneAndAgainAfterAFailure() {
+        leases.register(registration(one));
+        assertThat(leases.partToName(one)).isEmpty();
+        leases.heartbeat(heartbeat(one, 3, 0));
+
+        assertThat(leases.partToName(one)).hasValue(3);
+        assertThat(leases.partToName(one)).isEmpty();
+        leases.named(one, 0);
+        assertThat(leases.partToName(one)).hasValue(3);
+        leases.named(one, 3);
+        assertThat(leases.partToName(one)).isEmpty();
+        leases.heartbeat(heartbeat(one, 2, 9));
+        assertThat(leases.partToName(one)).isEmpty();
+    }
+
     @Test
     void stoppingSessionIsLeasedButTakesNothing() {
         leases.register(registration(one));
@@ -181,6 +213,10 @@ final class LeasesTest {
     }
 
     private static Heartbeat heartbeat(SessionId session, long slot) {
-        return new Heartbeat("w-1", session.ulid(), 1, slot, 0, 0, 0);
+        return heartbeat(session, 1, slot);
+    }
+
+    private static Heartbeat heartbeat(SessionId session, int part, long slot) {
+        return new Heartbeat("w-1", session.ulid(), part, slot, 0, 0, 0);
     }
 }

@@ -6,11 +6,13 @@ import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
+
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 
-/// Opens commit logs as the services do.
+/// Opens commit logs as the services do, but with short parts.
 public final class TestLog {
     private TestLog() {}
 
@@ -24,7 +26,13 @@ public final class TestLog {
             Consumer<LogEnd> ended) {
         var log =
                 new CommitLog(
-                        store, name, CommitLogConfig.DEFAULT, tasks, clock, random, ended::accept);
+                        store,
+                        name,
+                        CommitLogConfig.DEFAULT.withParts(Duration.ofDays(365), 5),
+                        tasks,
+                        clock,
+                        random,
+                        ended::accept);
         log.open();
         return log;
     }

@@ -10,6 +10,7 @@ import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
@@ -25,10 +26,14 @@ import dev.litefleet.worker.tenant.ShippedDatabase;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
 import dev.litefleet.worker.tenant.TenantException;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -38,7 +43,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.random.RandomGenerator;
-import org.jspecify.annotations.Nullable;
 
 /// The least worker there can be: real databases, shipped by a real log, under the rules W6 and W8,
 /// without HTTP, readers or hibernation. It is killed by not calling it any more.
@@ -222,6 +226,24 @@ public final class TestWorker implements AutoCloseable {
                         .queryText(
                                 "select coalesce(group_concat(line, ' '), '') from"
                                         + " (select line from log order by line)"));
+    }
+
+    /// Drains everything, and removes the segments of the first parts as a janitor would.
+    ///
+    /// @param named by the catalog; the parts before it may go
+    /// @param parts how many of them go
+    public void trim(int named, int parts) {
+        on(() -> {
+            held.values().forEach(tenant -> tenant.database.drain());
+            return null;
+        });
+        for (int part = 1; part <= Math.min(parts, named - 1); part++) {
+            String prefix = shipping.log().name().prefix() + "%04x/".formatted(part);
+            // All but its fence, which is the last.
+            List<String> keys =
+                    shipping.store().listAll(prefix).map(ListedObject::key).sorted().toList();
+            keys.subList(0, keys.size() - 1).forEach(shipping.store()::delete);
+        }
     }
 
     public boolean has(TenantId tenant) {
