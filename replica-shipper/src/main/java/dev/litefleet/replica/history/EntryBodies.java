@@ -6,13 +6,16 @@ import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxReader;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Function;
 
 /// Reads the LTX bodies of log entries: requested several at a time, used one after the other in
 /// the order given.
@@ -20,8 +23,15 @@ final class EntryBodies {
     private static final int TOGETHER_MAX = 64;
     private static final long TOGETHER_BYTES_MAX = 8 << 20;
 
-    /// An entry and the segment that holds it.
-    record Located(SegmentReader segment, LogRef log, Entry entry) {}
+    /// An entry and where its body is.
+    ///
+    /// @param bodies the LTX file of the entry, from its segment or a copy of it
+    /// @param log the segment that it was written to
+    record Located(Function<Entry, InputStream> bodies, LogRef log, Entry entry) {
+        static Located in(SegmentReader segment, LogRef log, Entry entry) {
+            return new Located(segment::ltx, log, entry);
+        }
+    }
 
     /// An entry with its body at hand.
     static final class Body {
@@ -45,7 +55,8 @@ final class EntryBodies {
                 throw failure;
             }
             if (in == null) {
-                throw new IllegalStateException("body of " + located + " was not requested");
+                throw new IllegalStateException(
+                        "body of " + located.entry() + " was not requested");
             }
             Entry entry = located.entry();
             String name = located.log().key() + "#" + entry.min() + "-" + entry.max();
@@ -62,7 +73,7 @@ final class EntryBodies {
 
         private void request() {
             try {
-                in = located.segment().ltx(located.entry());
+                in = located.bodies().apply(located.entry());
             } catch (ReplicaException broken) { // For whoever opens it: one tenant's damage.
                 failure = broken;
             }

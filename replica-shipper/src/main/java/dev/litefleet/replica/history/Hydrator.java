@@ -3,7 +3,6 @@ package dev.litefleet.replica.history;
 import static java.nio.file.StandardCopyOption.ATOMIC_MOVE;
 import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static java.nio.file.StandardOpenOption.READ;
-import static java.util.Objects.requireNonNull;
 
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.Point;
@@ -24,6 +23,9 @@ import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.ltx.PageFrame;
 import dev.litefleet.replica.objects.ObjectStore;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -33,8 +35,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
 
 /// Plan to verified local database file.
 ///
@@ -70,6 +72,7 @@ public final class Hydrator {
     private final Limits limits;
     private final Tasks tasks;
     private final Progress progress;
+    private @Nullable HeldCopies copies; // the calling thread's, when first needed
     private long bytesRead; // guarded by this
     private long bytesTotal; // guarded by this
 
@@ -94,7 +97,7 @@ public final class Hydrator {
     /// failure. Costs one to three requests per file for its index, and one per range of pages.
     ///
     /// @throws Corrupt naming the object that is damaged
-    /// @throws PointNotExact if a segment that the plan needs is gone
+    /// @throws PointNotExact if a segment that the plan needs is gone and no hold has copied it
     /// @throws TooLarge if the database is over `limits` or does not fit on the disk
     /// @throws dev.litefleet.replica.objects.StoreException as the store
     /// @throws UncheckedIOException if the disk fails
@@ -285,11 +288,9 @@ public final class Hydrator {
                 "hydrate-segment",
                 limits.inFlight(),
                 slots.size(),
-                i -> segments.put(slots.get(i), segment(slots.get(i))));
+                i -> segment(slots.get(i)).ifPresent(found -> segments.put(slots.get(i), found)));
         List<Located> entries =
-                points.stream()
-                        .map(point -> located(requireNonNull(segments.get(point.log())), point))
-                        .toList();
+                points.stream().map(point -> located(segments.get(point.log()), point)).toList();
         EntryBodies.forEach(
                 tasks,
                 limits.inFlight(),
@@ -313,28 +314,42 @@ public final class Hydrator {
         }
     }
 
-    private SegmentReader segment(LogRef slot) {
-        SlotObject object =
-                SegmentReader.read(store, slot.log(), slot.slot())
-                        .orElseThrow(() ->
-                                new PointNotExact(
-                                        new Point.At(plan.target()), plan.before(), plan.after()));
-        return switch (object) {
-            case SegmentReader segment -> segment;
+    /// Nothing if it has been deleted.
+    private Optional<SegmentReader> segment(LogRef slot) {
+        Optional<SlotObject> object = SegmentReader.read(store, slot.log(), slot.slot());
+        if (object.isEmpty()) {
+            return Optional.empty();
+        }
+        return switch (object.get()) {
+            case SegmentReader segment -> Optional.of(segment);
             case FenceObject fence ->
                     throw new InconsistentStore(
                             slot.key(), "a fence by " + fence.by() + " where an entry should be");
         };
     }
 
-    private Located located(SegmentReader segment, IndexPoint point) {
+    private Located located(@Nullable SegmentReader segment, IndexPoint point) {
+        if (segment == null) {
+            return copied(point);
+        }
         for (Entry entry : segment.entries()) {
             if (entry.tenant().equals(plan.tenant()) && entry.max().equals(point.max())) {
-                return new Located(segment, point.log(), entry);
+                return Located.in(segment, point.log(), entry);
             }
         }
         throw new InconsistentStore(
                 point.log().key(), "no entry " + point.max() + " of " + plan.tenant());
+    }
+
+    /// The copy that a hold made of an entry before its segment went.
+    private Located copied(IndexPoint point) {
+        if (copies == null) {
+            copies = HeldCopies.list(store, plan.tenant());
+        }
+        return copies.find(point)
+                .orElseThrow(() ->
+                        new PointNotExact(
+                                new Point.At(plan.target()), plan.before(), plan.after()));
     }
 
     private static void checkPageSize(End end, String key, LtxHeader header) {

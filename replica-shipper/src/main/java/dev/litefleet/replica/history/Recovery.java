@@ -12,6 +12,7 @@ import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.StoreException;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -64,7 +65,7 @@ public final class Recovery {
             var ref = new LogRef(log, segment.slot());
             for (Entry entry : segment.entries()) {
                 debts.computeIfAbsent(entry.tenant(), Debt::new)
-                        .add(new Located(segment, ref, entry));
+                        .add(Located.in(segment, ref, entry));
             }
         }
         return List.copyOf(debts.values());

@@ -50,6 +50,13 @@ public final class Segment {
 
     /// The bytes of a segment. Equal arguments give equal bytes.
     public static byte[] encode(Comment comment, List<Body> bodies) {
+        return archive(SlotJson.write(json(comment)), bodies);
+    }
+
+    /// Entries and their bodies as a sealed archive.
+    ///
+    /// @param comment ends in the field `crc`, not sealed yet
+    static byte[] archive(String comment, List<Body> bodies) {
         if (bodies.size() > ENTRIES_MAX) {
             throw new IllegalArgumentException(bodies.size() + " entries in a segment");
         }
@@ -59,7 +66,7 @@ public final class Segment {
         }
         var out = new ByteArrayOutputStream(Math.toIntExact(bytes));
         try (var zip = new ZipOutputStream(out)) {
-            zip.setComment(SlotJson.write(json(comment)));
+            zip.setComment(comment);
             for (Body body : bodies) {
                 put(zip, entryOf(body), body.ltx());
             }

@@ -1,6 +1,7 @@
 package dev.litefleet.replica.log;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantId;
@@ -8,6 +9,9 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.TailRead;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -18,7 +22,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /// A segment as found in the store: its index is in memory, its bodies are read on demand.
 /// Everything in it is checked before it is believed. Thread-safe.
@@ -90,7 +93,7 @@ public final class SegmentReader implements SlotObject {
         var entries = new ArrayList<Entry>(archive.entries().size());
         var last = new HashMap<TenantKey, Txid>();
         for (SlotArchive.Member member : archive.entries()) {
-            Entry entry = entry(log, archive, member);
+            Entry entry = entry(log.blobPrefix(), archive, member);
             Txid before = last.put(entry.tenant(), entry.max());
             if (before != null && !before.next().equals(entry.min())) {
                 throw new Corrupt(
@@ -101,7 +104,10 @@ public final class SegmentReader implements SlotObject {
         return new SegmentReader(store, archive, comment, List.copyOf(entries));
     }
 
-    private static Entry entry(LogName log, SlotArchive archive, SlotArchive.Member member)
+    /// What a member of an archive says it is.
+    ///
+    /// @param blobPrefix where a body that is not in the archive must lie
+    static Entry entry(String blobPrefix, SlotArchive archive, SlotArchive.Member member)
             throws JsonProcessingException {
         Matcher name = NAME.matcher(member.name());
         if (!name.matches()) {
@@ -128,7 +134,7 @@ public final class SegmentReader implements SlotObject {
                         json.requestId(),
                         blob(json.blob()));
         Entry.Blob blob = entry.blob();
-        if (blob != null && (member.bytes() != 0 || !blob.key().startsWith(log.blobPrefix()))) {
+        if (blob != null && (member.bytes() != 0 || !blob.key().startsWith(blobPrefix))) {
             throw new Corrupt(archive.key(), member.offset(), "entry names a strange blob");
         }
         return entry;

@@ -11,11 +11,13 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// The JSON inside slot objects: names and types as stored, nothing checked but the syntax and that
 /// what must be there is there (the reader turns a failing constructor into its own exception).
@@ -75,6 +77,17 @@ final class SlotJson {
     record FenceComment(int format, String body, String crc) {
         FenceComment {
             requireNonNull(body);
+        }
+    }
+
+    /// Comment of an archive of held entries.
+    record HeldComment(
+            int format, String tenant, String lineage, String min, String max, String crc) {
+        HeldComment {
+            requireNonNull(tenant);
+            requireNonNull(lineage);
+            requireNonNull(min);
+            requireNonNull(max);
         }
     }
 
