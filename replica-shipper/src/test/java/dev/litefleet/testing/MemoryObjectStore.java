@@ -6,6 +6,7 @@ import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectKey;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.PutResult;
+import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.TailRead;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -18,7 +19,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /// A whole object store in memory, linearizable, without faults. Closing it does nothing, so that
@@ -28,6 +31,7 @@ public final class MemoryObjectStore implements ObjectStore {
 
     private final ConcurrentSkipListMap<String, Stored> objects =
             new ConcurrentSkipListMap<>(ObjectKey.ORDER);
+    private final Set<String> locked = ConcurrentHashMap.newKeySet();
     private final InstantSource clock;
 
     public MemoryObjectStore() {
@@ -42,6 +46,11 @@ public final class MemoryObjectStore implements ObjectStore {
     /// Overwrites or creates an object, as only damage or a stranger would.
     public void damage(String key, byte[] bytes) {
         objects.put(key, new Stored(bytes.clone(), clock.instant()));
+    }
+
+    /// From now on the object cannot be deleted, as under an object lock.
+    public void lock(String key) {
+        locked.add(key);
     }
 
     /// Every key, in order.
@@ -140,7 +149,11 @@ public final class MemoryObjectStore implements ObjectStore {
 
     @Override
     public void delete(String key) {
-        objects.remove(ObjectKey.check(key));
+        ObjectKey.check(key);
+        if (locked.contains(key)) {
+            throw new StoreException.Denied("delete " + key, "403 AccessDenied", null);
+        }
+        objects.remove(key);
     }
 
     @Override

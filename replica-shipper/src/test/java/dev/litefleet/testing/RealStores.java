@@ -220,6 +220,8 @@ public final class RealStores {
                         "--health",
                         "/health",
                         "posix",
+                        "--versioning-dir",
+                        folder("versity-versions").toString(),
                         folder("versity").toString()),
                 Map.of(
                         "ROOT_ACCESS_KEY", CREDENTIALS.accessKey(),

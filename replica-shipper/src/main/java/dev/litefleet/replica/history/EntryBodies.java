@@ -6,9 +6,6 @@ import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxReader;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -16,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /// Reads the LTX bodies of log entries: requested several at a time, used one after the other in
 /// the order given.

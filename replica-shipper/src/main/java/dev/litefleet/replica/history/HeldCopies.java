@@ -11,7 +11,6 @@ import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;

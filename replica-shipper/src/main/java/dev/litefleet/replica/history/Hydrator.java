@@ -23,9 +23,6 @@ import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.ltx.PageFrame;
 import dev.litefleet.replica.objects.ObjectStore;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -37,6 +34,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /// Plan to verified local database file.
 ///

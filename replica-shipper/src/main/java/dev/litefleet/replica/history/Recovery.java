@@ -12,7 +12,6 @@ import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.StoreException;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;

@@ -1,12 +1,10 @@
 package dev.litefleet.replica.log;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.util.ArrayList;

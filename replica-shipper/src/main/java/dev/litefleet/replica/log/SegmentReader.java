@@ -1,7 +1,6 @@
 package dev.litefleet.replica.log;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantId;
@@ -9,9 +8,6 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.TailRead;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -22,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// A segment as found in the store: its index is in memory, its bodies are read on demand.
 /// Everything in it is checked before it is believed. Thread-safe.

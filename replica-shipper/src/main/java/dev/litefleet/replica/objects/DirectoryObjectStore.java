@@ -302,6 +302,17 @@ final class DirectoryObjectStore implements ObjectStore {
         }
     }
 
+    /// The remains of puts by processes that died, whatever their keys: names do not tell.
+    @Override
+    public int abortUploads(String prefix, Instant before) {
+        checkWritable();
+        try {
+            return sweep(TEMPORARY_AGE);
+        } catch (IOException failure) {
+            throw failed("sweep", failure);
+        }
+    }
+
     /// Holds nothing open.
     @Override
     public void close() {}
@@ -312,26 +323,37 @@ final class DirectoryObjectStore implements ObjectStore {
         try {
             Files.createFile(probe);
             Files.createLink(link, probe);
-            // The file system's own clock, and the one time of a file that a body cannot set.
-            Instant oldest = changed(probe).minus(temporaryAge);
-            try (DirectoryStream<Path> files = Files.newDirectoryStream(temporary)) {
-                for (Path file : files) {
-                    removeOlder(file, oldest);
-                }
-            }
         } finally {
             Files.deleteIfExists(link);
             Files.deleteIfExists(probe);
         }
+        sweep(temporaryAge);
     }
 
-    private static void removeOlder(Path file, Instant oldest) throws IOException {
+    /// Removes temporary files that nobody has touched for so long.
+    private int sweep(Duration age) throws IOException {
+        Path probe = temporary.resolve(owner + "-" + temporaries.incrementAndGet());
+        int removed = 0;
         try {
-            if (changed(file).isBefore(oldest)) {
-                Files.deleteIfExists(file);
+            Files.createFile(probe);
+            // The file system's own clock, and the one time of a file that a body cannot set.
+            Instant oldest = changed(probe).minus(age);
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(temporary)) {
+                for (Path file : files) {
+                    removed += removeOlder(file, oldest) ? 1 : 0;
+                }
             }
+        } finally {
+            Files.deleteIfExists(probe);
+        }
+        return removed;
+    }
+
+    private static boolean removeOlder(Path file, Instant oldest) throws IOException {
+        try {
+            return changed(file).isBefore(oldest) && Files.deleteIfExists(file);
         } catch (NoSuchFileException finished) {
-            // Another process's put ended meanwhile.
+            return false; // Another process's put ended meanwhile.
         }
     }
 

@@ -1,10 +1,12 @@
 package dev.litefleet.replica.objects;
 
 import java.io.InputStream;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.Spliterator;
 import java.util.Spliterators;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
@@ -71,6 +73,26 @@ public interface ObjectStore extends AutoCloseable {
 
     /// Removes `key`. Removing what is not there is not an error.
     void delete(String key);
+
+    /// Removes objects for good: of a store that keeps versions also those, and its delete markers.
+    /// In order of their keys, page by page; what a crash leaves is found by the next call. A key
+    /// that the store refuses to let go is counted and left; after a few the rest is left too, to
+    /// be tried another day.
+    ///
+    /// @param prefix of the keys that are looked at
+    /// @param which of them to remove
+    default Erased erase(String prefix, Predicate<String> which) {
+        return Erasing.listed(this, prefix, which);
+    }
+
+    /// Ends writes under `prefix` that were begun before a time and never completed, and frees what
+    /// they hold: S3's unfinished multipart uploads, a directory's temporary files. No listing
+    /// shows them. A directory does not know their keys: it frees all that are an hour old.
+    ///
+    /// @return how many
+    default int abortUploads(String prefix, Instant before) {
+        return 0;
+    }
 
     /// Every object under `prefix`, page by page as the stream is read.
     default Stream<ListedObject> listAll(String prefix) {

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -76,6 +77,7 @@ final class S3ObjectStore implements ObjectStore {
     /// Reads may not use every connection: a hydration must not hold up the commit log.
     private final Semaphore reads;
 
+    private final S3Versions versions;
     private volatile boolean closed;
 
     /// @param credentials absent means AWS's usual chain
@@ -92,6 +94,7 @@ final class S3ObjectStore implements ObjectStore {
         } catch (SdkClientException unusable) {
             throw new Misconfigured("open " + url, words(unusable), unusable);
         }
+        this.versions = new S3Versions(client, url, this::reading);
     }
 
     @Override
@@ -267,6 +270,23 @@ final class S3ObjectStore implements ObjectStore {
                                         .key(url.prefix() + key)
                                         .overrideConfiguration(
                                                 its -> its.apiCallAttemptTimeout(url.timeout()))));
+    }
+
+    /// Versions where the bucket keeps them, then what a listing still shows: a store without
+    /// versions may not know how to list them.
+    @Override
+    public Erased erase(String prefix, Predicate<String> which) {
+        ObjectKey.checkPrefix(prefix);
+        Erased versions = this.versions.erase(prefix, which);
+        return versions.refused() > 0
+                ? versions
+                : versions.plus(Erasing.listed(this, prefix, which));
+    }
+
+    @Override
+    public int abortUploads(String prefix, Instant before) {
+        ObjectKey.checkPrefix(prefix);
+        return versions.abortUploads(prefix, before);
     }
 
     @Override

@@ -17,16 +17,14 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Copies of entries stand in for the segments they came from, whatever became of those.
 final class HeldCopiesTest {
