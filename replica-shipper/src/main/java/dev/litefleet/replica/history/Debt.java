@@ -10,12 +10,14 @@ import dev.litefleet.replica.log.Entry;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.objects.ObjectStore;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /// What a closed log owes one tenant. Used by one thread at a time.
 final class Debt {
@@ -138,12 +140,17 @@ final class Debt {
             return;
         }
         try (LtxReader ltx = body.open()) {
-            var pgnos = new int[body.entry().pages()];
-            var places = new long[pgnos.length];
+            // As many as come, not as many as the segment claims.
+            var pgnos = new int[16];
+            var places = new long[16];
             int count = 0;
             while (ltx.next()) {
-                if (count == pgnos.length) {
+                if (count == body.entry().pages()) {
                     throw new Corrupt(tenant.toString(), 0, "entry has more pages than it says");
+                }
+                if (count == pgnos.length) {
+                    pgnos = Arrays.copyOf(pgnos, 2 * count);
+                    places = Arrays.copyOf(places, 2 * count);
                 }
                 long place = changed.place(ltx.pgno());
                 places[count] = place >= 0 ? place : spool.allocate(changed.pageSize());

@@ -1,6 +1,7 @@
 package dev.litefleet.replica.log;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Consumer;
 
 /// What goes into one slot: commits taken from the pending ones and never put back, or the fence
@@ -41,7 +42,7 @@ final class Batch {
         this.lastSequence = lastSequence;
         this.commits = commits;
         this.whenDurable = whenDurable;
-        this.pageBytes = commits.stream().mapToLong(commit -> commit.pages().length).sum();
+        this.pageBytes = commits.stream().mapToLong(Commit::pageBytes).sum();
         this.endsPart = endsPart;
     }
 
@@ -101,6 +102,11 @@ final class Batch {
         List<Commit> given = commits;
         commits = List.of();
         return given;
+    }
+
+    /// What its commits, before they are given, keep on the disk.
+    List<SpooledBody> spools() {
+        return commits.stream().map(Commit::spool).filter(Objects::nonNull).toList();
     }
 
     /// Says which entry holds each commit.

@@ -3,19 +3,22 @@ package dev.litefleet.replica.log;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+
 import org.jspecify.annotations.Nullable;
 
-/// One SQLite commit, captured: the pages it wrote. The log owns the arrays from [CommitLog#append]
-/// on.
+/// One SQLite commit, captured: the pages it wrote. The log owns the arrays, and the spool if there
+/// is one, from [CommitLog#append] on.
 ///
 /// @param millis commit time, Unix milliseconds; never goes back within a lineage
 /// @param pageSize in bytes
 /// @param commitPages size of the database after the commit, in pages
 /// @param pgnos the pages written, ascending, each at most `commitPages`; never the lock page
-/// @param pages their contents, `pageSize` bytes each, in the order of `pgnos`
+/// @param pages their contents, `pageSize` bytes each, in the order of `pgnos`; empty if they are
+///   in `spool`
 /// @param checksumBefore database checksum before the commit
 /// @param checksumAfter database checksum after it
 /// @param actor who caused it, at most [#TEXT_LENGTH_MAX] characters, as the other two texts
+/// @param spool the LTX file of a commit that is too large for memory, else null
 @SuppressWarnings("ArrayRecordComponent") // Carried to one reader and never compared.
 public record Commit(
         TenantKey tenant,
@@ -29,7 +32,8 @@ public record Commit(
         long checksumAfter,
         @Nullable String actor,
         @Nullable String traceparent,
-        @Nullable String requestId) {
+        @Nullable String requestId,
+        @Nullable SpooledBody spool) {
     /// Longest actor, traceparent and request id; an edge that takes them from outside cuts them.
     public static final int TEXT_LENGTH_MAX = 256;
 
@@ -37,7 +41,7 @@ public record Commit(
         if (txid.value() == 0) {
             throw new IllegalArgumentException("a commit has a txid above zero");
         }
-        if (pages.length != (long) pgnos.length * pageSize) {
+        if (pages.length != (spool == null ? (long) pgnos.length * pageSize : 0)) {
             throw new IllegalArgumentException(
                     pgnos.length + " pages of " + pageSize + " in " + pages.length + " bytes");
         }
@@ -60,6 +64,48 @@ public record Commit(
         checkText(actor);
         checkText(traceparent);
         checkText(requestId);
+    }
+
+    /// A commit in memory.
+    public Commit(
+            TenantKey tenant,
+            Txid txid,
+            long millis,
+            int pageSize,
+            int commitPages,
+            int[] pgnos,
+            byte[] pages,
+            long checksumBefore,
+            long checksumAfter,
+            @Nullable String actor,
+            @Nullable String traceparent,
+            @Nullable String requestId) {
+        this(
+                tenant,
+                txid,
+                millis,
+                pageSize,
+                commitPages,
+                pgnos,
+                pages,
+                checksumBefore,
+                checksumAfter,
+                actor,
+                traceparent,
+                requestId,
+                null);
+    }
+
+    /// Bytes of its pages, wherever they are.
+    public long pageBytes() {
+        return (long) pgnos.length * pageSize;
+    }
+
+    /// Gives up what it holds on the disk.
+    void discard() {
+        if (spool != null) {
+            spool.close();
+        }
     }
 
     /// Whether every page is there by which it makes a database of `pagesBefore` larger.

@@ -3,6 +3,7 @@ package dev.litefleet.replica.log;
 import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException;
@@ -12,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
@@ -184,7 +187,8 @@ public final class CommitLog implements AutoCloseable {
     /// @param whenDurable runs once, in the order of appends, on a task of the log, when the commit
     ///   is durable; never if the log ends before. Keep it short.
     /// @return the commit's number in this session, from 1
-    /// @throws LogEnded after the log was fenced or closed
+    /// @throws LogEnded after the log was fenced or closed; the commit stays the caller's then, and
+    ///   with it its spool
     public long append(Commit commit, boolean sync, WhenDurable whenDurable) {
         long now = tasks.nanos();
         guard.lock();
@@ -199,7 +203,7 @@ public final class CommitLog implements AutoCloseable {
             long sequence = ++lastSequence;
             pending.add(new Pending(commit, sequence, whenDurable, now));
             pendingCost += cost(commit);
-            notDurableBytes += commit.pages().length;
+            notDurableBytes += commit.pageBytes();
             if (sync) {
                 urgentThrough = sequence;
             }
@@ -356,14 +360,17 @@ public final class CommitLog implements AutoCloseable {
             guard.unlock();
         }
         boolean complete = progress.reached(last, max);
+        List<Pending> dropped;
         guard.lock();
         try {
             stopped = true;
+            dropped = List.copyOf(pending);
             pending.clear();
             guard.signalAll();
         } finally {
             guard.unlock();
         }
+        dropped.forEach(unsent -> unsent.commit().discard());
         progress.end(null);
         if (!complete) {
             log.atWarn().addKeyValue("log", name).log("commit log closed with commits not durable");
@@ -507,8 +514,16 @@ public final class CommitLog implements AutoCloseable {
             send(batch, partFence(batch));
             return;
         }
-        LtxBodies encoded = LtxBodies.of(batch.giveCommits());
-        List<Segment.Body> bodies = withBlobs(encoded.bodies());
+        List<SpooledBody> spools = batch.spools();
+        LtxBodies encoded;
+        List<Segment.Body> bodies;
+        try {
+            encoded = LtxBodies.of(batch.giveCommits());
+            bodies = withBlobs(encoded.bodies());
+        } finally {
+            // In the store, in memory, or never to be sent.
+            spools.forEach(SpooledBody::close);
+        }
         if (bodies == null) {
             return; // The log ended while a blob was on its way.
         }
@@ -550,13 +565,13 @@ public final class CommitLog implements AutoCloseable {
     private @Nullable List<Segment.Body> withBlobs(List<Segment.Body> bodies) {
         var light = new ArrayList<Segment.Body>(bodies.size());
         for (Segment.Body body : bodies) {
-            if (body.ltx().length <= config.blobBytes()) {
-                light.add(body);
+            ObjectBody content = body.content();
+            if (content.length() <= config.blobBytes()) {
+                light.add(new Segment.Body(body.entry(), bytes(content)));
                 continue;
             }
             String key = name.blobPrefix() + drawUlid() + ".ltx";
-            switch (persist(
-                    () -> SlotOutcome.attemptBlob(store, key, body.ltx()), Long.MAX_VALUE)) {
+            switch (persist(() -> SlotOutcome.attemptBlob(store, key, content), Long.MAX_VALUE)) {
                 case SlotOutcome.Ours() -> {}
                 case SlotOutcome.Unknown(_), SlotOutcome.Fenced(_) -> {
                     return null;
@@ -570,6 +585,14 @@ public final class CommitLog implements AutoCloseable {
             light.add(new Segment.Body(entry, new byte[0]));
         }
         return light;
+    }
+
+    private static byte[] bytes(ObjectBody content) {
+        try {
+            return content.bytes();
+        } catch (IOException lost) {
+            throw new UncheckedIOException("cannot read a spooled body", lost);
+        }
     }
 
     private String drawUlid() {
@@ -667,17 +690,20 @@ public final class CommitLog implements AutoCloseable {
     }
 
     private void end(LogEnd why) {
+        List<Pending> dropped;
         guard.lock();
         try {
             if (over()) {
                 return;
             }
             end = why;
+            dropped = List.copyOf(pending);
             pending.clear();
             guard.signalAll();
         } finally {
             guard.unlock();
         }
+        dropped.forEach(unsent -> unsent.commit().discard());
         log.atError().addKeyValue("log", name).addKeyValue("end", why).log("commit log ended");
         deliver();
     }
@@ -742,6 +768,6 @@ public final class CommitLog implements AutoCloseable {
     }
 
     private static long cost(Commit commit) {
-        return commit.pages().length + (long) ENTRY_BYTES;
+        return commit.pageBytes() + ENTRY_BYTES;
     }
 }

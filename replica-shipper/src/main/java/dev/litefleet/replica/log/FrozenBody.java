@@ -2,6 +2,7 @@ package dev.litefleet.replica.log;
 
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.TailRead;
+
 import java.util.Arrays;
 
 /// The bytes of one slot, fixed before the first attempt and sent again verbatim until the slot is
@@ -32,10 +33,6 @@ final class FrozenBody {
 
     /// Whether an object's size and last bytes, which are its index, are this body's.
     boolean endsLike(TailRead tail) {
-        return endsLike(tail, bytes);
-    }
-
-    static boolean endsLike(TailRead tail, byte[] bytes) {
         return tail.size() == bytes.length
                 && Arrays.equals(
                         tail.bytes(),

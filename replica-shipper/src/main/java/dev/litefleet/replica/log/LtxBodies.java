@@ -4,6 +4,7 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxWriter;
+
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -26,7 +27,11 @@ record LtxBodies(List<Segment.Body> bodies, int[] places) {
         var bodies = new ArrayList<Segment.Body>(commits.size());
         int[] places = new int[commits.size()];
         for (List<Integer> ofTenant : tenants.values()) {
-            boolean merge = ofTenant.size() > Segment.COMMITS_MAX;
+            // What is not in memory fills a segment alone, so this tenant has nothing to merge
+            // with.
+            boolean merge =
+                    ofTenant.size() > Segment.COMMITS_MAX
+                            && ofTenant.stream().allMatch(i -> commits.get(i).spool() == null);
             for (int i : ofTenant) {
                 places[i] = bodies.size();
                 if (!merge) {
@@ -41,6 +46,10 @@ record LtxBodies(List<Segment.Body> bodies, int[] places) {
     }
 
     private static Segment.Body single(Commit commit) {
+        SpooledBody spool = commit.spool();
+        if (spool != null) {
+            return new Segment.Body(single(commit, spool.content().length()), new byte[0], spool);
+        }
         var out = new ByteArrayOutputStream(256 + commit.pages().length / 2);
         try (var ltx = new LtxWriter(out, header(commit.txid(), commit))) {
             for (int i = 0; i < commit.pgnos().length; i++) {
@@ -49,23 +58,25 @@ record LtxBodies(List<Segment.Body> bodies, int[] places) {
             ltx.finish();
         }
         byte[] file = out.toByteArray();
-        return new Segment.Body(
-                new Entry(
-                        commit.tenant(),
-                        commit.txid(),
-                        commit.txid(),
-                        commit.pageSize(),
-                        commit.commitPages(),
-                        commit.pgnos().length,
-                        file.length,
-                        List.of(commit.millis()),
-                        commit.checksumBefore(),
-                        commit.checksumAfter(),
-                        commit.actor(),
-                        commit.traceparent(),
-                        commit.requestId(),
-                        null),
-                file);
+        return new Segment.Body(single(commit, file.length), file);
+    }
+
+    private static Entry single(Commit commit, long bytes) {
+        return new Entry(
+                commit.tenant(),
+                commit.txid(),
+                commit.txid(),
+                commit.pageSize(),
+                commit.commitPages(),
+                commit.pgnos().length,
+                bytes,
+                List.of(commit.millis()),
+                commit.checksumBefore(),
+                commit.checksumAfter(),
+                commit.actor(),
+                commit.traceparent(),
+                commit.requestId(),
+                null);
     }
 
     /// Of each page the newest, of pages beyond the final size none.

@@ -1,5 +1,9 @@
 package dev.litefleet.replica.log;
 
+import dev.litefleet.replica.objects.ObjectBody;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,8 +49,19 @@ public final class Segment {
     }
 
     /// One entry and its LTX file, empty if the entry names a blob.
+    ///
+    /// @param spool the LTX file if it is not in memory; such a body cannot be encoded
     @SuppressWarnings("ArrayRecordComponent") // Carried to one writer and never compared.
-    public record Body(Entry entry, byte[] ltx) {}
+    public record Body(Entry entry, byte[] ltx, @Nullable SpooledBody spool) {
+        public Body(Entry entry, byte[] ltx) {
+            this(entry, ltx, null);
+        }
+
+        /// The LTX file, wherever it is.
+        ObjectBody content() {
+            return spool == null ? ObjectBody.of(ltx) : spool.content();
+        }
+    }
 
     /// The bytes of a segment. Equal arguments give equal bytes.
     public static byte[] encode(Comment comment, List<Body> bodies) {
@@ -68,6 +83,9 @@ public final class Segment {
         try (var zip = new ZipOutputStream(out)) {
             zip.setComment(comment);
             for (Body body : bodies) {
+                if (body.spool() != null) {
+                    throw new IllegalArgumentException("not in memory: " + body.entry());
+                }
                 put(zip, entryOf(body), body.ltx());
             }
         } catch (IOException impossible) {

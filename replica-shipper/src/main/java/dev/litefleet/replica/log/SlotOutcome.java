@@ -6,6 +6,10 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.TailRead;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Arrays;
 import java.util.Optional;
 
 /// What one attempt to create a slot came to (W3, second half; the first half, from the store's
@@ -69,13 +73,13 @@ sealed interface SlotOutcome {
     }
 
     /// One attempt to create a blob, whose key was drawn for it: [Ours] if it is there.
-    static SlotOutcome attemptBlob(ObjectStore store, String key, byte[] bytes) {
+    static SlotOutcome attemptBlob(ObjectStore store, String key, ObjectBody body) {
         try {
-            return switch (store.putIfAbsent(key, ObjectBody.of(bytes))) {
+            return switch (store.putIfAbsent(key, body)) {
                 case PutResult.Created() -> new Ours();
                 case PutResult.Occupied() ->
                         store.getTail(key, SlotArchive.TAIL_BYTES)
-                                        .filter(tail -> FrozenBody.endsLike(tail, bytes))
+                                        .filter(tail -> endsLike(tail, body))
                                         .isPresent()
                                 ? new Ours()
                                 : new Fatal("blob holds other bytes");
@@ -84,6 +88,16 @@ sealed interface SlotOutcome {
             return new Fatal(answer.toString());
         } catch (StoreException answer) {
             return new Unknown(answer);
+        }
+    }
+
+    /// The end of an LTX file is its index and its checksum.
+    private static boolean endsLike(TailRead tail, ObjectBody body) {
+        try {
+            return tail.size() == body.length()
+                    && Arrays.equals(tail.bytes(), body.last(SlotArchive.TAIL_BYTES));
+        } catch (IOException lost) {
+            throw new UncheckedIOException("cannot read a spooled body", lost);
         }
     }
 

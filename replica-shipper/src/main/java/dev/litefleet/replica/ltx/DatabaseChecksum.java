@@ -2,6 +2,7 @@ package dev.litefleet.replica.ltx;
 
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.ReplicaException.Corrupt;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -75,6 +76,14 @@ public final class DatabaseChecksum {
         return pages;
     }
 
+    /// Gives the pages of a commit, one at a time.
+    @FunctionalInterface
+    public interface Pages {
+        /// @param index of the page among those of the commit
+        /// @param page gets one whole page, from its start
+        void read(int index, byte[] page);
+    }
+
     /// Applies one commit and returns [#value].
     ///
     /// @param commit database size after it, in pages
@@ -88,6 +97,22 @@ public final class DatabaseChecksum {
         for (int i = 0; i < pgnos.length; i++) {
             set(pgnos[i], page(pgnos[i], contents, i * pageSize, pageSize));
         }
+        return applied(before, commit);
+    }
+
+    /// The same for a commit whose pages are not in memory.
+    public long apply(int commit, int[] pgnos, Pages contents) {
+        int before = pages;
+        truncate(Math.min(commit, before));
+        byte[] page = new byte[pageSize];
+        for (int i = 0; i < pgnos.length; i++) {
+            contents.read(i, page);
+            set(pgnos[i], page(pgnos[i], page, 0, pageSize));
+        }
+        return applied(before, commit);
+    }
+
+    private long applied(int before, int commit) {
         if (pages > commit) {
             throw new IllegalArgumentException(
                     "page " + pages + " is beyond the size of " + commit);

@@ -1,5 +1,7 @@
 package dev.litefleet.replica.objects;
 
+import org.jspecify.annotations.Nullable;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -7,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /// The bytes of an object to be written. Frozen: whoever made it changes neither the array nor the
 /// file any more, because an attempt with unknown outcome is repeated with the same bytes.
@@ -56,6 +57,28 @@ public final class ObjectBody {
     /// The bytes from the start; each call gives a stream of its own.
     public InputStream open() throws IOException {
         return bytes != null ? new ByteArrayInputStream(bytes) : Files.newInputStream(path());
+    }
+
+    /// All of them in one array, which may be the body's own: do not change.
+    ///
+    /// @throws IOException if the file cannot be read, or is not what it was
+    public byte[] bytes() throws IOException {
+        return bytes != null ? bytes : last(Math.toIntExact(length));
+    }
+
+    /// The last `min(count, length)` bytes.
+    ///
+    /// @throws IOException if the file cannot be read, or is not what it was
+    public byte[] last(int count) throws IOException {
+        int wanted = (int) Math.min(count, length);
+        try (InputStream in = open()) {
+            in.skipNBytes(length - wanted);
+            byte[] last = in.readNBytes(wanted);
+            if (last.length != wanted || in.read() >= 0) {
+                throw new IOException("a body changed its size: " + file);
+            }
+            return last;
+        }
     }
 
     /// The bytes if they are in memory; the array is the body's own.

@@ -1,5 +1,10 @@
 package dev.litefleet.replica.sqlite;
 
+import org.jspecify.annotations.Nullable;
+import org.sqlite.SQLiteCommitListener;
+import org.sqlite.SQLiteConnection;
+import org.sqlite.core.DB;
+
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -8,10 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
-import org.sqlite.SQLiteCommitListener;
-import org.sqlite.SQLiteConnection;
-import org.sqlite.core.DB;
+import java.util.function.BooleanSupplier;
 
 /// One connection with its prepared statements. Confined to one thread at a time, never a virtual
 /// one; only [#interrupt] may be called by any.
@@ -87,10 +89,18 @@ public final class SqliteConnection implements AutoCloseable {
     ///
     /// @throws IllegalStateException if other work on this connection is not closed
     public SqliteWork within(Deadline deadline) {
+        return within(deadline, null);
+    }
+
+    /// The same with another reason to end it early.
+    ///
+    /// @param excess asked every 20 ms by the watchdog's thread, which it must not keep: whether
+    ///   the work has used too much ([SqliteWork#excessive]); null if nothing is limited
+    public SqliteWork within(Deadline deadline, @Nullable BooleanSupplier excess) {
         if (work != null) {
             throw new IllegalStateException("connection works already");
         }
-        work = new SqliteWork(this, deadline, watchdog);
+        work = new SqliteWork(this, deadline, excess, watchdog);
         return work;
     }
 

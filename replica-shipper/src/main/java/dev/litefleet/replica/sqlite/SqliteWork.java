@@ -1,17 +1,30 @@
 package dev.litefleet.replica.sqlite;
 
+import org.jspecify.annotations.Nullable;
+
+import java.util.function.BooleanSupplier;
+
 /// A stretch of work of one connection under a deadline; from [SqliteConnection#within]. At the
 /// deadline its running statement is interrupted, and statements begun afterwards fail with
 /// `SQLITE_INTERRUPT`. Closed by the thread that works; [#cancel] is for any.
 public final class SqliteWork implements AutoCloseable {
     private final SqliteConnection connection;
     private final Deadline deadline;
+    private final @Nullable BooleanSupplier excess;
     private final Watchdog watchdog;
     private volatile boolean cancelled;
+    private volatile boolean excessive;
+    private long nextLook; // guarded by the watchdog's lock; ticker nanoseconds
 
-    SqliteWork(SqliteConnection connection, Deadline deadline, Watchdog watchdog) {
+    /// @param excess whether the work has used too much of something; null if nothing is limited
+    SqliteWork(
+            SqliteConnection connection,
+            Deadline deadline,
+            @Nullable BooleanSupplier excess,
+            Watchdog watchdog) {
         this.connection = connection;
         this.deadline = deadline;
+        this.excess = excess;
         this.watchdog = watchdog;
         watchdog.begin(this);
     }
@@ -28,9 +41,38 @@ public final class SqliteWork implements AutoCloseable {
         return cancelled;
     }
 
-    /// Whether the work is over, by deadline or by [#cancel].
+    /// Whether it was interrupted because it used too much: the reason of a `SQLITE_INTERRUPT`.
+    public boolean excessive() {
+        return excessive;
+    }
+
+    /// Whether the work is over, by deadline, by [#cancel], or because it used too much.
     public boolean over() {
-        return cancelled || deadline.expired();
+        return cancelled || excessive || deadline.expired();
+    }
+
+    /// Begins to be watched. The watchdog's.
+    ///
+    /// @param look ticker nanoseconds of the first look at what it uses
+    void watched(long look) {
+        nextLook = look;
+    }
+
+    /// When the watchdog must look at it. The watchdog's.
+    long look() {
+        long late = deadline.nanos();
+        return excess != null && !excessive && nextLook - late < 0 ? nextLook : late;
+    }
+
+    /// Whether it must be interrupted. The watchdog's.
+    ///
+    /// @param next when to ask `excess` again if it is asked now
+    boolean due(long now, long next) {
+        if (excess != null && !excessive && now - nextLook >= 0) {
+            nextLook = next;
+            excessive = excess.getAsBoolean();
+        }
+        return cancelled || excessive || deadline.nanos() - now <= 0;
     }
 
     Deadline deadline() {

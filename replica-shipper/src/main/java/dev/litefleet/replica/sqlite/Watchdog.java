@@ -1,21 +1,26 @@
 package dev.litefleet.replica.sqlite;
 
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
-/// Interrupts connections that work past their deadline. One thread for all; none runs and nothing
-/// ticks while no connection works. Safe for any thread.
+/// Interrupts connections that work past their deadline, or use too much. One thread for all; none
+/// runs and nothing ticks while no connection works. Safe for any thread.
 ///
 /// SQLite clears an interrupt when the next statement begins, so work that is between two
 /// statements when its deadline passes would go on; therefore the interrupt is repeated until the
 /// work ends.
 public final class Watchdog implements AutoCloseable {
     private static final long AGAIN_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+
+    /// How often it looks whether work has used too much. SQLite writes about 1 GB a second, so a
+    /// limit is passed by some 20 MB at most, on an idle machine.
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
     private final LongSupplier ticker;
     private final ReentrantLock lock = new ReentrantLock();
@@ -41,13 +46,15 @@ public final class Watchdog implements AutoCloseable {
                 throw new IllegalStateException("watchdog closed");
             }
             working.add(work);
+            work.watched(ticker.getAsLong() + LOOK_NANOS);
+            long look = work.look();
             if (thread == null) {
                 asleep = false;
-                wakeAt = work.deadline().nanos();
+                wakeAt = look;
                 thread = Thread.ofPlatform().daemon().name("sqlite-watchdog").start(this::watch);
-            } else if (asleep || work.deadline().nanos() - wakeAt < 0) {
+            } else if (asleep || look - wakeAt < 0) {
                 asleep = false;
-                wakeAt = work.deadline().nanos();
+                wakeAt = look;
                 earlier.signal();
             }
         } finally {
@@ -110,14 +117,15 @@ public final class Watchdog implements AutoCloseable {
         long now = ticker.getAsLong();
         asleep = true;
         for (SqliteWork work : working) {
-            long left = work.deadline().nanos() - now;
-            if (left <= 0 || work.cancelled()) {
+            long look = now + AGAIN_NANOS;
+            if (work.due(now, now + LOOK_NANOS)) {
                 work.connection().interrupt();
-                left = AGAIN_NANOS;
+            } else {
+                look = work.look();
             }
-            if (asleep || now + left - wakeAt < 0) {
+            if (asleep || look - wakeAt < 0) {
                 asleep = false;
-                wakeAt = now + left;
+                wakeAt = look;
             }
         }
     }

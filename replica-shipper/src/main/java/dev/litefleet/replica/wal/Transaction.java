@@ -5,18 +5,28 @@ import static java.util.Objects.requireNonNull;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
+
+import org.jspecify.annotations.Nullable;
+
+import java.nio.channels.FileChannel;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// The pages of a commit while its frames are read. A page that comes again replaces the one
 /// before: SQLite writes a page more than once when a large transaction spills.
+///
+/// Beyond a number of bytes it keeps only where the pages stand: 12 bytes for each frame.
 final class Transaction {
     private final int pageSize;
-    private final int bytesMax;
+    private final long bytesMax;
+    private final int memoryBytesMax;
     private int[] pgnos;
+
+    /// The pages, or, once they are too many, room for the one that is looked at.
     private byte[] pages;
+
+    private boolean inMemory = true;
 
     /// Where in the WAL each page stands.
     private long[] offsets;
@@ -28,9 +38,12 @@ final class Transaction {
     private @Nullable Map<Integer, Integer> places;
 
     /// @param frames how many are expected, 1 or more
-    Transaction(int pageSize, int frames, int bytesMax) {
+    /// @param bytesMax of the pages of all its frames
+    /// @param memoryBytesMax how many of them are kept in memory
+    Transaction(int pageSize, int frames, long bytesMax, int memoryBytesMax) {
         this.pageSize = pageSize;
         this.bytesMax = bytesMax;
+        this.memoryBytesMax = memoryBytesMax;
         pgnos = new int[frames];
         pages = new byte[frames * pageSize];
         offsets = new long[frames];
@@ -41,16 +54,30 @@ final class Transaction {
     /// @throws TooLarge if it would be over the maximum
     int room() {
         if (count == pgnos.length) {
-            long bytes = (count + 1L) * pageSize;
-            if (bytes > bytesMax) {
-                throw new TooLarge("transaction", bytes, "transactionBytesMax", bytesMax);
-            }
-            int frames = Math.max(count + 1, Math.min(2 * count, bytesMax / pageSize));
-            pgnos = Arrays.copyOf(pgnos, frames);
-            pages = Arrays.copyOf(pages, frames * pageSize);
-            offsets = Arrays.copyOf(offsets, frames);
+            grow();
         }
-        return count * pageSize;
+        return inMemory ? count * pageSize : 0;
+    }
+
+    private void grow() {
+        long bytes = (count + 1L) * pageSize;
+        if (bytes > bytesMax) {
+            throw new TooLarge("transaction", bytes, "transactionBytesMax", bytesMax);
+        }
+        long framesMax = bytesMax / pageSize;
+        if (inMemory && bytes > memoryBytesMax) {
+            inMemory = false;
+            pages = new byte[pageSize];
+            places = null;
+        } else if (inMemory) {
+            framesMax = Math.min(framesMax, memoryBytesMax / pageSize);
+        }
+        int frames = (int) Math.max(count + 1L, Math.min(2L * count, framesMax));
+        pgnos = Arrays.copyOf(pgnos, frames);
+        offsets = Arrays.copyOf(offsets, frames);
+        if (inMemory) {
+            pages = Arrays.copyOf(pages, frames * pageSize);
+        }
     }
 
     byte[] pages() {
@@ -61,7 +88,8 @@ final class Transaction {
     ///
     /// @param offset of the page in the WAL
     void add(int pgno, long offset) {
-        if (places == null && (count == 0 || pgno > pgnos[count - 1])) {
+        // Once the pages are not kept, the older of two is dropped at the end.
+        if (!inMemory || (places == null && (count == 0 || pgno > pgnos[count - 1]))) {
             append(pgno, offset);
             return;
         }
@@ -88,9 +116,13 @@ final class Transaction {
     /// The commit between the two positions, without pages that were spilled before the transaction
     /// made the database smaller than them.
     ///
+    /// @param wal where to read pages that are not in memory
     /// @throws Corrupt if a page is missing by which the database grew: SQLite writes each of them,
     ///   so this is not the log it wrote behind a database of that size
-    CommittedPages commit(String name, WalPosition from, WalPosition to) {
+    CommittedPages commit(String name, FileChannel wal, WalPosition from, WalPosition to) {
+        if (!inMemory) {
+            keepNewest();
+        }
         int[] written = count == pgnos.length ? pgnos : Arrays.copyOf(pgnos, count);
         if (places != null) {
             written = written.clone();
@@ -101,12 +133,36 @@ final class Transaction {
         }
         requireGrowth(name, written, from, to);
         int n = written.length;
+        byte[] contents = null;
+        long[] at = n == offsets.length ? offsets : Arrays.copyOf(offsets, n);
         if (places != null) {
-            return gathered(written, places, from, to);
+            contents = gather(written, places, at);
+        } else if (inMemory) {
+            contents = n == pgnos.length ? pages : Arrays.copyOf(pages, n * pageSize);
         }
-        byte[] exact = n == pgnos.length ? pages : Arrays.copyOf(pages, n * pageSize);
-        long[] at = n == pgnos.length ? offsets : Arrays.copyOf(offsets, n);
-        return new CommittedPages(pageSize, to.pages(), written, exact, at, from, to);
+        return new CommittedPages(pageSize, to.pages(), written, contents, at, from, to, name, wal);
+    }
+
+    /// Sorts the frames by page, and of each page keeps the last.
+    private void keepNewest() {
+        long[] frames = new long[count];
+        for (int i = 0; i < count; i++) {
+            frames[i] = (long) pgnos[i] << 32 | i;
+        }
+        Arrays.sort(frames);
+        int[] numbers = new int[count];
+        long[] at = new long[count];
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            int pgno = (int) (frames[i] >>> 32);
+            if (i + 1 == count || (int) (frames[i + 1] >>> 32) != pgno) {
+                numbers[kept] = pgno;
+                at[kept++] = offsets[(int) frames[i]];
+            }
+        }
+        pgnos = numbers;
+        offsets = at;
+        count = kept;
     }
 
     private void requireGrowth(String name, int[] written, WalPosition from, WalPosition to) {
@@ -125,15 +181,16 @@ final class Transaction {
         }
     }
 
-    private CommittedPages gathered(
-            int[] wanted, Map<Integer, Integer> places, WalPosition from, WalPosition to) {
+    /// The contents of these pages, in their order; puts into `at` where each stands.
+    private byte[] gather(int[] wanted, Map<Integer, Integer> places, long[] at) {
         byte[] contents = new byte[wanted.length * pageSize];
-        long[] at = new long[wanted.length];
+        long[] found = new long[wanted.length];
         for (int i = 0; i < wanted.length; i++) {
             int place = requireNonNull(places.get(wanted[i]));
             System.arraycopy(pages, place * pageSize, contents, i * pageSize, pageSize);
-            at[i] = offsets[place];
+            found[i] = offsets[place];
         }
-        return new CommittedPages(pageSize, to.pages(), wanted, contents, at, from, to);
+        System.arraycopy(found, 0, at, 0, found.length);
+        return contents;
     }
 }

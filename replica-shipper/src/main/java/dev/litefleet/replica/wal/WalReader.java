@@ -2,6 +2,9 @@ package dev.litefleet.replica.wal;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -10,7 +13,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// Reads the commits of one WAL as SQLite appends them. A frame counts only if its salts are the
 /// header's and the running checksum holds, and only with a commit frame behind it: what a
@@ -29,9 +31,14 @@ public final class WalReader implements AutoCloseable {
 
     private static final int BURST_BYTES = 1 << 20;
 
+    /// Largest commit whose pages are delivered in memory, in bytes; of a larger one they are read
+    /// again where they stand.
+    public static final int MEMORY_BYTES_MAX = 8 << 20;
+
     private final String name;
     private final FileChannel wal;
-    private final int transactionBytesMax;
+    private final long transactionBytesMax;
+    private final int memoryBytesMax;
     private @Nullable WalHeader header;
     private ByteBuffer window = ByteBuffer.allocateDirect(0);
 
@@ -41,20 +48,28 @@ public final class WalReader implements AutoCloseable {
     /// Bytes of frames of the last commit: what the next read asks for at first.
     private int usualBytes;
 
-    private WalReader(String name, FileChannel wal, int transactionBytesMax) {
+    private WalReader(String name, FileChannel wal, long transactionBytesMax, int memoryBytesMax) {
         this.name = name;
         this.wal = wal;
         this.transactionBytesMax = transactionBytesMax;
+        this.memoryBytesMax = memoryBytesMax;
     }
 
     /// Opens a `-wal` file, which must exist. Opening and closing it is safe while SQLite uses it,
     /// unlike the database file.
     ///
-    /// @param transactionBytesMax the largest commit it will hold, in bytes of pages
+    /// @param transactionBytesMax the largest commit it will deliver, in bytes of pages; it holds
+    ///   at most [#MEMORY_BYTES_MAX] of them and 12 bytes for each other
     /// @throws UncheckedIOException if it cannot be opened
-    public static WalReader open(Path wal, int transactionBytesMax) {
+    public static WalReader open(Path wal, long transactionBytesMax) {
+        return open(wal, transactionBytesMax, MEMORY_BYTES_MAX);
+    }
+
+    /// @param memoryBytesMax in place of [#MEMORY_BYTES_MAX]
+    static WalReader open(Path wal, long transactionBytesMax, int memoryBytesMax) {
         try {
-            return new WalReader(wal.toString(), FileChannel.open(wal), transactionBytesMax);
+            return new WalReader(
+                    wal.toString(), FileChannel.open(wal), transactionBytesMax, memoryBytesMax);
         } catch (IOException e) {
             throw new UncheckedIOException("open " + wal, e);
         }
@@ -143,6 +158,17 @@ public final class WalReader implements AutoCloseable {
         }
     }
 
+    /// Bytes of the file, whatever is in them. For any thread.
+    ///
+    /// @throws UncheckedIOException if the file system does not say
+    public long fileBytes() {
+        try {
+            return wal.size();
+        } catch (IOException e) {
+            throw new UncheckedIOException("look at " + name, e);
+        }
+    }
+
     private @Nullable WalHeader readHeader() throws IOException {
         var bytes = ByteBuffer.allocate(WalHeader.BYTES);
         while (bytes.hasRemaining()) {
@@ -215,7 +241,7 @@ public final class WalReader implements AutoCloseable {
                     break;
                 }
                 commits.add(commit);
-                delivered += commit.pages().length;
+                delivered += commit.bytes();
                 usualBytes = (int) Math.min(offset - commit.from().offset(), BURST_BYTES / 2);
             }
             return commits;
@@ -233,7 +259,10 @@ public final class WalReader implements AutoCloseable {
                 if (transaction == null) {
                     transaction =
                             new Transaction(
-                                    header.pageSize(), framesToCommit(at), transactionBytesMax);
+                                    header.pageSize(),
+                                    framesToCommit(at),
+                                    transactionBytesMax,
+                                    memoryBytesMax);
                 }
                 int room = transaction.room();
                 byte[] pages = transaction.pages();
@@ -279,7 +308,7 @@ public final class WalReader implements AutoCloseable {
             }
             WalPosition from = end;
             end = new WalPosition(header.salt(), offset, sum, size);
-            return transaction.commit(name, from, end);
+            return transaction.commit(name, wal, from, end);
         }
 
         /// How many frames the buffer shows up to the first that says it commits, so that a commit

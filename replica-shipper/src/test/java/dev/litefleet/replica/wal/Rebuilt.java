@@ -34,15 +34,17 @@ final class Rebuilt {
     private void apply(CommittedPages commit) {
         commits.add(commit);
         assertThat(commit.pgnos()).isSorted().doesNotHaveDuplicates();
-        assertThat(commit.pages()).hasSize(commit.pgnos().length * commit.pageSize());
+        assertThat(commit.bytes()).isEqualTo(commit.pgnos().length * (long) commit.pageSize());
+        if (commit.inMemory()) {
+            assertThat(commit.pages()).hasSize((int) commit.bytes());
+        }
         assertThat(commit.offsets()).hasSameSizeAs(commit.pgnos());
         assertThat(commit.from().pages()).isEqualTo(size);
         assertThat(commit.to().pages()).isEqualTo(commit.commit());
         for (int i = 0; i < commit.pgnos().length; i++) {
-            int at = i * commit.pageSize();
-            pages.put(
-                    commit.pgnos()[i],
-                    Arrays.copyOfRange(commit.pages(), at, at + commit.pageSize()));
+            byte[] page = new byte[commit.pageSize()];
+            commit.read(i, page);
+            pages.put(commit.pgnos()[i], page);
         }
         size = commit.commit();
         pages.tailMap(size, false).clear();

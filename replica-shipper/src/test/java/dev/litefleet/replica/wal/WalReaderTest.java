@@ -1,13 +1,20 @@
 package dev.litefleet.replica.wal;
 
-import static java.nio.ByteOrder.BIG_ENDIAN;
-import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import static java.nio.ByteOrder.BIG_ENDIAN;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
 import dev.litefleet.testing.Seeds;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,10 +24,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// Against logs that SQLite writes, and against the database file it makes of them.
 final class WalReaderTest {
@@ -70,7 +73,8 @@ final class WalReaderTest {
     }
 
     /// Random transactions with spills, rollbacks, savepoints, growth, shrink and checkpoints
-    /// between; read now and then. What was delivered is, byte for byte, the file SQLite ends with.
+    /// between; read now and then, every other time with room for a few pages in memory only. What
+    /// was delivered is, byte for byte, the file SQLite ends with.
     @Seeds(40)
     void deliveredCommitsAreTheDatabase(long seed) throws Exception {
         var random = new SplittableRandom(seed);
@@ -84,7 +88,8 @@ final class WalReaderTest {
                         "cache_size=" + (random.nextBoolean() ? 10 : 1000));
         var rebuilt = new Rebuilt();
         db.run("CREATE TABLE t0(id INTEGER PRIMARY KEY, v)");
-        try (var reader = WalReader.open(db.wal, MAX)) {
+        int memory = random.nextBoolean() ? random.nextInt(20 * pageSize) : MAX;
+        try (var reader = WalReader.open(db.wal, MAX, memory)) {
             int transactions = 5 + random.nextInt(60);
             for (int i = 0; i < transactions; i++) {
                 transaction(db, random, pageSize);
@@ -139,7 +144,7 @@ final class WalReaderTest {
             default ->
                     db.run(
                             ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE"
-                                            + " i<%d) INSERT INTO t0(v) SELECT randomblob(%d) FROM n")
+                                 + " i<%d) INSERT INTO t0(v) SELECT randomblob(%d) FROM n")
                                     .formatted(1 + random.nextInt(8), size));
         }
     }
@@ -200,6 +205,12 @@ final class WalReaderTest {
             assertThat(rebuilt.follow(reader, MAX)).isEqualTo(2);
         }
         assertThat(rebuilt.commits.getLast().pages()).hasSizeGreaterThan(4 << 20);
+        try (var frugal = WalReader.open(db.wal, MAX, 1 << 20)) {
+            var again = new Rebuilt();
+            again.follow(frugal, MAX);
+            assertThat(again.commits.getLast().inMemory()).isFalse();
+            assertThat(again.bytes(4096)).isEqualTo(rebuilt.bytes(4096));
+        }
         try (var small = WalReader.open(db.wal, 1 << 20)) {
             assertThatThrownBy(() -> new Rebuilt().follow(small, MAX))
                     .isInstanceOf(TooLarge.class)
@@ -416,22 +427,25 @@ final class WalReaderTest {
         }
         var rebuilt = new Rebuilt();
 
-        try (var reader = WalReader.open(write(wal.toByteArray()), MAX)) {
+        byte[] log = wal.toByteArray();
+
+        int memory = random.nextBoolean() ? random.nextInt(8000) : MAX;
+        try (var reader = WalReader.open(write(log), MAX, memory)) {
             assertThat(rebuilt.follow(reader, 1 + random.nextInt(20_000))).isEqualTo(5);
+            for (CommittedPages commit : rebuilt.commits) {
+                for (int i = 0; i < commit.pgnos().length; i++) {
+                    long at = commit.offsets()[i];
+                    byte[] page = new byte[512];
+                    commit.read(i, page);
+                    assertThat(Arrays.copyOfRange(log, (int) at, (int) at + 512)).isEqualTo(page);
+                }
+            }
         }
 
         byte[] database = rebuilt.bytes(512);
         oracle.forEach(
                 (pgno, fill) -> assertThat(database[pgno * 512 - 1]).isEqualTo((byte) (int) fill));
         assertThat(database).hasSize(oracle.size() * 512);
-        byte[] log = wal.toByteArray();
-        for (CommittedPages commit : rebuilt.commits) {
-            for (int i = 0; i < commit.pgnos().length; i++) {
-                long at = commit.offsets()[i];
-                byte[] page = Arrays.copyOfRange(commit.pages(), i * 512, i * 512 + 512);
-                assertThat(Arrays.copyOfRange(log, (int) at, (int) at + 512)).isEqualTo(page);
-            }
-        }
     }
 
     private WalReader open(SqliteDb db) throws SQLException {

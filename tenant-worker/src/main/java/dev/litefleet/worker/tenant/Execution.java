@@ -14,8 +14,10 @@ import dev.litefleet.replica.sqlite.SqliteWork;
 import dev.litefleet.replica.sqlite.StatementKind;
 import dev.litefleet.replica.sqlite.StatementResult;
 import dev.litefleet.worker.tenant.Stream.Place;
-import java.util.List;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.List;
 
 /// Gives each statement of one request the connection and the permit it needs, and takes them back.
 ///
@@ -248,6 +250,7 @@ final class Execution implements WritePermit.Claim {
         }
         long until = tenant.now() + tenant.config().permitWaitMax().toNanos();
         if (tenant.permit().take(this, until)) {
+            tenant.database().transactionBegins();
             return true;
         }
         tenant.permitAwaited();
@@ -294,11 +297,15 @@ final class Execution implements WritePermit.Claim {
         Bindings bindings = Bindings.of(statement, stmt.args(), stmt.named());
         executed = true;
         SqliteConnection on = requireConnection(connection);
-        try (SqliteWork work = on.within(deadline(tenant.statementNanosMax()))) {
+        try (SqliteWork work = work(on, tenant.statementNanosMax())) {
             working(work);
-            return stmt.wantRows()
-                    ? on.run(statement, bindings, limits)
-                    : on.run(statement, bindings, limits, new RowsDropped());
+            try {
+                return stmt.wantRows()
+                        ? on.run(statement, bindings, limits)
+                        : on.run(statement, bindings, limits, new RowsDropped());
+            } catch (SqlFailure failed) {
+                throw explained(failed, work);
+            }
         } finally {
             working(null);
         }
@@ -318,10 +325,14 @@ final class Execution implements WritePermit.Claim {
     Rows open(GatedStatement statement, Stmt stmt) {
         Bindings bindings = Bindings.of(statement, stmt.args(), stmt.named());
         executed = true;
-        try (SqliteWork work =
-                requireConnection(connection).within(deadline(tenant.statementNanosMax()))) {
+        SqliteConnection on = requireConnection(connection);
+        try (SqliteWork work = work(on, tenant.statementNanosMax())) {
             working(work);
-            return requireConnection(connection).open(statement, bindings);
+            try {
+                return on.open(statement, bindings);
+            } catch (SqlFailure failed) {
+                throw explained(failed, work);
+            }
         } finally {
             working(null);
         }
@@ -332,9 +343,13 @@ final class Execution implements WritePermit.Claim {
     /// @param nanos the time it has left
     /// @return whether there is a row
     boolean next(Rows rows, long nanos) {
-        try (SqliteWork work = requireConnection(connection).within(deadline(nanos))) {
+        try (SqliteWork work = work(requireConnection(connection), nanos)) {
             working(work);
-            return rows.next();
+            try {
+                return rows.next();
+            } catch (SqlFailure failed) {
+                throw explained(failed, work);
+            }
         } finally {
             working(null);
         }
@@ -342,6 +357,19 @@ final class Execution implements WritePermit.Claim {
 
     SqliteConnection connection() {
         return requireConnection(connection);
+    }
+
+    /// Work of a connection, with a limit on what its transaction writes if it may write.
+    private SqliteWork work(SqliteConnection on, long nanos) {
+        boolean writes = source != Source.READER && tenant.permit().heldBy(stream);
+        return on.within(deadline(nanos), writes ? tenant.transactionGrows() : null);
+    }
+
+    /// SQLite only knows that it was interrupted.
+    private SqlFailure explained(SqlFailure failed, SqliteWork work) {
+        return work.excessive() && failed.code().equals("SQLITE_INTERRUPT")
+                ? tenant.transactionTooLarge()
+                : failed;
     }
 
     private Deadline deadline(long nanos) {
@@ -389,6 +417,9 @@ final class Execution implements WritePermit.Claim {
         try {
             if (holds) {
                 tenant.capture(context);
+                if (statement.kind() == StatementKind.ROLLBACK_TO && failure == null) {
+                    tenant.transactionWentBack();
+                }
             } else if (used.commits() != commitsBefore) {
                 tenant.unpermitted(statement);
             }
@@ -414,7 +445,11 @@ final class Execution implements WritePermit.Claim {
         return switch (kind) {
             case READ, WRITE, DDL, ROLLBACK_TO ->
                     switch (failure.code()) {
-                        case "SQLITE_INTERRUPT", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM" ->
+                        case "SQLITE_INTERRUPT",
+                                "SQLITE_FULL",
+                                "SQLITE_IOERR",
+                                "SQLITE_NOMEM",
+                                "TXN_TOO_LARGE" ->
                                 true;
                         default -> false;
                     };

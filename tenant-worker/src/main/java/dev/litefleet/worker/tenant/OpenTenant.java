@@ -8,14 +8,17 @@ import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.replica.sqlite.SqlGate;
 import dev.litefleet.replica.sqlite.SqliteConnection;
 import dev.litefleet.worker.tenant.Stream.Place;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// What exists of a tenant only while it is open: its database, the permit to write it, its
 /// connections and the streams that hold some.
@@ -210,13 +213,32 @@ final class OpenTenant {
         if (database.transactionBytesExceed(max)) {
             takeTransaction(stream);
             stream.lost = false;
-            throw new SqlFailure(
-                    "TXN_TOO_LARGE",
-                    null,
-                    "the transaction was rolled back: it wrote more than %d bytes [transaction_bytes_max=%d]"
-                            .formatted(max, max),
-                    null);
+            throw transactionTooLarge();
         }
+    }
+
+    /// A part of the transaction was rolled back: what that part left in the WAL must not count at
+    /// the COMMIT. What was written before it does not either, until more follows.
+    void transactionWentBack() {
+        database.transactionWentBack(shipping.config().transactionBytesMax());
+    }
+
+    /// Tells, while a statement runs, whether its transaction is over its limit.
+    BooleanSupplier transactionGrows() {
+        return database.transactionGrows(shipping.config().transactionBytesMax());
+    }
+
+    /// What to answer when a transaction was rolled back for its size. Sees to it that the space in
+    /// the WAL is given back.
+    SqlFailure transactionTooLarge() {
+        long max = shipping.config().transactionBytesMax();
+        checkpointer.request();
+        return new SqlFailure(
+                "TXN_TOO_LARGE",
+                null,
+                "the transaction was rolled back: it wrote more than %d bytes; split it into smaller ones [transaction_bytes_max=%d]"
+                        .formatted(max, max),
+                null);
     }
 
     private static SqlFailure full(String what, String limit, long value) {

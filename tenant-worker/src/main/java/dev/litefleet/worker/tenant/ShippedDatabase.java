@@ -15,6 +15,7 @@ import dev.litefleet.replica.log.CommitLog;
 import dev.litefleet.replica.log.Entry;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.Slot;
+import dev.litefleet.replica.log.SpooledBody;
 import dev.litefleet.replica.sqlite.OpenMode;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteConnection;
@@ -39,6 +40,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 
 /// One open database whose every commit goes into its session's log.
 ///
@@ -60,6 +62,10 @@ public final class ShippedDatabase {
         /// A reader still needs the WAL. Come again.
         HELD_BY_READER
     }
+
+    /// A WAL file larger than this part of a transaction's limit is not kept for the next commits
+    /// to overwrite.
+    private static final int WAL_KEPT_FRACTION = 16;
 
     private final LocalDatabase local;
     private final Shipping shipping;
@@ -104,7 +110,7 @@ public final class ShippedDatabase {
 
         Captured(long txid, long at, CommittedPages pages) {
             this.txid = txid;
-            this.bytes = pages.pages().length;
+            this.bytes = pages.bytes();
             this.at = at;
             this.pgnos = pages.pgnos();
             this.offsets = pages.offsets();
@@ -156,11 +162,7 @@ public final class ShippedDatabase {
     /// @throws Corrupt if the files are not what `local` says
     public static ShippedDatabase open(
             LocalDatabase local, Shipping shipping, SqliteLimits limits, Watchdog watchdog) {
-        WalTap tap =
-                new WalTap(
-                        local.wal(),
-                        local.loadSums(),
-                        Math.toIntExact(shipping.config().transactionBytesMax()));
+        WalTap tap = new WalTap(local.wal(), local.loadSums(), shipping.config().captureBytesMax());
         if (!local.exists()) {
             Sqlite.create(local.db(), local.pageSize());
         }
@@ -232,6 +234,7 @@ public final class ShippedDatabase {
         long before = tap.checksum();
         long after = tap.apply(pages);
         lastMillis = Math.max(lastMillis, shipping.clock().millis());
+        SpooledBody spool = pages.inMemory() ? null : spool(pages, new Txid(txid), after);
         var commit =
                 new Commit(
                         local.key(),
@@ -240,12 +243,13 @@ public final class ShippedDatabase {
                         pages.pageSize(),
                         pages.commit(),
                         pages.pgnos(),
-                        pages.pages(),
+                        spool == null ? pages.pages() : new byte[0],
                         before,
                         after,
                         by.actor(),
                         by.traceparent(),
-                        by.requestId());
+                        by.requestId(),
+                        spool);
         long now = shipping.tasks().nanos();
         var taken = new Captured(txid, now, pages);
         synchronized (lock) {
@@ -257,7 +261,34 @@ public final class ShippedDatabase {
             pendingBytes += taken.bytes;
         }
         captured = txid;
-        shipping.log().append(commit, sync, taken);
+        append(commit, sync, taken);
+    }
+
+    /// Its body is made here and now, not when the log sends it: by then this database may be
+    /// closed and its WAL gone.
+    private SpooledBody spool(CommittedPages pages, Txid txid, long checksumAfter) {
+        return SpooledBody.write(
+                shipping.tmp(),
+                txid,
+                lastMillis,
+                pages.pageSize(),
+                pages.commit(),
+                pages.pgnos(),
+                pages::read,
+                checksumAfter);
+    }
+
+    private void append(Commit commit, boolean sync, Captured taken) {
+        SpooledBody spool = commit.spool();
+        boolean appended = false;
+        try {
+            shipping.log().append(commit, sync, taken);
+            appended = true;
+        } finally {
+            if (!appended && spool != null) {
+                spool.close();
+            }
+        }
     }
 
     /// A new file's switch to WAL writes page 1 outside the WAL, so it is in the history only if
@@ -354,10 +385,31 @@ public final class ShippedDatabase {
         }
     }
 
+    /// The permit holder is about to write for the first time since it got the permit: what is in
+    /// the WAL now is not counted.
+    void transactionBegins() {
+        tap.transactionBegins();
+    }
+
+    /// A part of the open transaction was rolled back: what is in the WAL now is not counted.
+    ///
+    /// @param bytes limit of transactions
+    void transactionWentBack(long bytes) {
+        tap.transactionWentBack(bytes);
+    }
+
     /// Whether the transaction that is open has written more than `bytes` into the WAL already;
-    /// what is still in SQLite's page cache does not count. The permit holder's.
+    /// what is still in SQLite's page cache does not count, and what it has written over the
+    /// leftovers of others may not. The permit holder's.
     boolean transactionBytesExceed(long bytes) {
         return tap.uncommittedExceed(bytes);
+    }
+
+    /// The same to be asked while a statement runs, by any thread. Costs a look at the size of the
+    /// file, so leftovers hide all that is written over them. Made by the permit holder before the
+    /// statement.
+    BooleanSupplier transactionGrows(long bytes) {
+        return tap.growthBeyond(bytes);
     }
 
     /// Whether derived files lack a commit.
@@ -521,6 +573,11 @@ public final class ShippedDatabase {
         Checkpointed done = connection.checkpointPassive();
         if (done.busy() || done.checkpointed() < done.walFrames()) {
             return Checkpoint.HELD_BY_READER;
+        }
+        if (tap.fileBytes() > shipping.config().transactionBytesMax() / WAL_KEPT_FRACTION) {
+            // For the disk, and because a large file hides what is written over it. If a reader is
+            // in the way, the next checkpoint does it.
+            connection.checkpointTruncate();
         }
         tap.checkpointed();
         walBytes = 0;

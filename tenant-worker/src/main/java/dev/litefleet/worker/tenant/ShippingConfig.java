@@ -17,7 +17,9 @@ import java.time.Duration;
 /// @param drainSlots slots of the log after a tenant's first undrained commit after which a drain
 ///   starts at once: recovery reads no more than this
 /// @param walBytesMax size of one tenant's WAL at which its writes are refused
-/// @param transactionBytesMax WAL that one explicit transaction may write
+/// @param transactionBytesMax WAL that one transaction may write: an explicit one that has written
+///   more is rolled back at its COMMIT, a statement that has is stopped while it runs. Below 8 MiB
+///   it is looked at late: what SQLite's page cache holds does not count
 public record ShippingConfig(
         Duration gateMax,
         Duration lagMax,
@@ -58,6 +60,13 @@ public record ShippingConfig(
                     "transaction_bytes_max is above wal_bytes_max: %d > %d"
                             .formatted(transactionBytesMax, walBytesMax));
         }
+    }
+
+    /// Pages of the largest commit that is shipped, in bytes. Beyond the limit of transactions,
+    /// which is looked at now and then: a commit that went past it between two looks is in the
+    /// database, and ships.
+    long captureBytesMax() {
+        return Math.max(64L << 20, Math.multiplyExact(4L, transactionBytesMax));
     }
 
     private static void positive(String setting, Duration value) {

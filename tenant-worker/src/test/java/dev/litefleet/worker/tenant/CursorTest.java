@@ -5,28 +5,35 @@ import static dev.litefleet.worker.tenant.TestSession.run;
 import static dev.litefleet.worker.tenant.TestSession.send;
 import static dev.litefleet.worker.tenant.TestSession.sql;
 import static dev.litefleet.worker.tenant.TestSession.stmt;
+
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.sqlite.Column;
 import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.testing.FlakyObjectStore;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.stream.Stream;
+
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Stream;
+
 /// A batch whose entries leave one by one, held back by the store and by a slow client.
 final class CursorTest {
     @TempDir private Path folder;
+    private static final ShippingConfig SMALL_TRANSACTIONS =
+            TransactionLimitsTest.transactions(4 << 20);
+
     private final FlakyObjectStore store = new FlakyObjectStore();
     private TestSession session;
     private Tenant tenant;
@@ -49,8 +56,9 @@ final class CursorTest {
                         Duration.ofMillis(300),
                         d.diskReserveBytes(),
                         d.quarantineBytesMax());
-        session = new TestSession(folder, store, ShippingConfig.DEFAULT, config);
-        tenant = session.assign("acme");
+        session = new TestSession(folder, store, SMALL_TRANSACTIONS, config);
+        var quota = new Quota(8L << 30, 1_000_000, Duration.ofMinutes(2));
+        tenant = session.assign("acme", Durability.SYNC, 1, Txid.NONE, quota);
         sql(tenant, "create table t(x)");
     }
 
@@ -156,6 +164,21 @@ final class CursorTest {
                         "error 2 SQLITE_UNKNOWN",
                         "begin 3",
                         "end 0");
+    }
+
+    /// The statement has no end of its own: whatever ends it is the limit, or the test fails.
+    @Test
+    void stepOverTheLimitOfTransactionsIsStoppedWhileItRuns() {
+        Client client =
+                cursor(
+                        null,
+                        "with recursive n(i) as (select 1 union all select i + 1 from n)"
+                                + " insert into t select randomblob(3000) from n",
+                        "select count(*) from t");
+
+        assertThat(get(client.end)).isEqualTo(StreamState.FREE);
+        assertThat(client.got)
+                .containsExactly("error 0 TXN_TOO_LARGE", "begin 1", "row 0", "end 0");
     }
 
     @Test

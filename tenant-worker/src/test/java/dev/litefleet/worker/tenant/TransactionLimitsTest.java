@@ -9,6 +9,7 @@ import static dev.litefleet.worker.tenant.TestSession.result;
 import static dev.litefleet.worker.tenant.TestSession.run;
 import static dev.litefleet.worker.tenant.TestSession.send;
 import static dev.litefleet.worker.tenant.TestSession.sql;
+
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -16,16 +17,19 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.testing.MemoryObjectStore;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /// What is taken away from clients who hold something for too long or want too much.
 final class TransactionLimitsTest {
@@ -243,34 +247,46 @@ final class TransactionLimitsTest {
         assertThat(((TenantState.Active) tenant.state()).open().permit().isFree()).isTrue();
     }
 
+    static ShippingConfig transactions(long bytesMax) {
+        ShippingConfig d = ShippingConfig.DEFAULT;
+        return new ShippingConfig(
+                d.gateMax(),
+                d.lagMax(),
+                d.lagBytesMax(),
+                d.workerLagBytesMax(),
+                d.drainQuiet(),
+                d.drainEvery(),
+                d.drainWalBytes(),
+                d.drainSlots(),
+                d.walBytesMax(),
+                bytesMax);
+    }
+
+    private static void insertBlobs(Tenant tenant, StreamId stream, int count) {
+        var blob = new SqlValue.Blob(new byte[900_000]);
+        for (int i = 0; i < count; i++) {
+            Answer answer =
+                    get(
+                            tenant.run(
+                                    held(stream),
+                                    List.of(execute("insert into t values (?)", blob)),
+                                    RequestContext.anonymous()));
+            result(answer.replies().getFirst());
+        }
+    }
+
+    private Path wal() {
+        return folder.resolve("tenants/acme").resolve(TestSession.LINEAGE.ulid()).resolve("db-wal");
+    }
+
     @Test
     void explicitTransactionOverItsLimitIsRolledBackAtCommit() {
-        ShippingConfig d = ShippingConfig.DEFAULT;
-        var small =
-                new ShippingConfig(
-                        d.gateMax(),
-                        d.lagMax(),
-                        d.lagBytesMax(),
-                        d.workerLagBytesMax(),
-                        d.drainQuiet(),
-                        d.drainEvery(),
-                        d.drainWalBytes(),
-                        d.drainSlots(),
-                        d.walBytesMax(),
-                        4 << 20);
-        TestSession session = session(small, TenantConfig.DEFAULT);
+        TestSession session = session(transactions(4 << 20), TenantConfig.DEFAULT);
         Tenant tenant = session.assign("acme");
         sql(tenant, "create table t(x)");
         StreamId stream = session.stream();
         run(tenant, stream, "begin");
-        var blob = new SqlValue.Blob(new byte[900_000]);
-        for (int i = 0; i < 12; i++) {
-            get(
-                    tenant.run(
-                            held(stream),
-                            List.of(execute("insert into t values (?)", blob)),
-                            RequestContext.anonymous()));
-        }
+        insertBlobs(tenant, stream, 12);
 
         Answer commit = run(tenant, held(stream), "commit");
 
@@ -280,40 +296,115 @@ final class TransactionLimitsTest {
         assertThat(run(tenant, null, "insert into t values (1)").seen()).isEqualTo(new Txid(2));
     }
 
+    /// Spilled frames are counted over statements and savepoints: at the COMMIT, and at the RELEASE
+    /// that is one.
     @Test
-    void commitTooLargeToShipStopsTheTenantWhichComesBackWithoutIt() {
-        ShippingConfig d = ShippingConfig.DEFAULT;
-        var small =
-                new ShippingConfig(
-                        d.gateMax(),
-                        d.lagMax(),
-                        d.lagBytesMax(),
-                        d.workerLagBytesMax(),
-                        d.drainQuiet(),
-                        d.drainEvery(),
-                        d.drainWalBytes(),
-                        d.drainSlots(),
-                        d.walBytesMax(),
-                        1 << 20);
-        TestSession session = session(small, TenantConfig.DEFAULT);
+    void statementsAndSavepointsOfATransactionCountTogether() {
+        TestSession session = session(transactions(4 << 20), TenantConfig.DEFAULT);
+        Tenant tenant = session.assign("acme");
+        sql(tenant, "create table t(x)");
+        for (String end : List.of("commit", "release outer_most")) {
+            StreamId stream = session.stream();
+            run(tenant, stream, end.equals("commit") ? "begin" : "savepoint outer_most");
+            insertBlobs(tenant, stream, 3);
+            run(tenant, held(stream), "savepoint a");
+            insertBlobs(tenant, stream, 3);
+            assertThat(failures(run(tenant, held(stream), "release a"))).isEmpty();
+            run(tenant, held(stream), "update t set x = zeroblob(800000)");
+            run(tenant, held(stream), "savepoint b");
+            insertBlobs(tenant, stream, 3);
+
+            Answer ended = run(tenant, held(stream), end);
+
+            assertThat(failure(ended.replies().getFirst()).code()).isEqualTo("TXN_TOO_LARGE");
+            assertThat(failure(ended.replies().getFirst()).message())
+                    .contains("transaction_bytes_max=4194304");
+            await().atMost(Duration.ofSeconds(20)).until(() -> Files.size(wal()) < 4 << 20);
+            assertThat(column(tenant, "select count(*) from t")).containsExactly("0");
+        }
+    }
+
+    /// What a savepoint wrote and took back stays in the WAL until it is overwritten.
+    @Test
+    void whatWasRolledBackToASavepointDoesNotCount() {
+        TestSession session = session(transactions(4 << 20), TenantConfig.DEFAULT);
+        Tenant tenant = session.assign("acme");
+        sql(tenant, "create table t(x)");
+        StreamId stream = session.stream();
+        run(tenant, stream, "begin");
+        insertBlobs(tenant, stream, 1);
+        run(tenant, held(stream), "savepoint a");
+        insertBlobs(tenant, stream, 12);
+
+        Answer answer = run(tenant, held(stream), "rollback to a", "commit");
+
+        assertThat(failures(answer)).isEmpty();
+        assertThat(column(tenant, "select count(*) from t")).containsExactly("1");
+        assertThat(session.shipping.log().pendingBytes()).isZero();
+    }
+
+    /// The statement has no end of its own: whatever ends it is the limit, or the test fails.
+    @Test
+    void singleStatementOverItsLimitIsStoppedWhileItRuns() throws Exception {
+        TestSession session = session(transactions(4 << 20), TenantConfig.DEFAULT);
+        var quota = new Quota(8L << 30, 1_000_000, Duration.ofMinutes(2));
+        Tenant tenant = session.assign("acme", Durability.SYNC, 1, Txid.NONE, quota);
+        sql(tenant, "create table t(x)");
+        String endless =
+                "with recursive n(i) as (select 1 union all select i + 1 from n)"
+                        + " insert into t select randomblob(3000) from n";
+
+        Answer alone = run(tenant, null, endless, "select count(*) from t");
+        // What was rolled back leaves the disk with a checkpoint that nobody else has asked for.
+        Path wal = wal();
+        await().atMost(Duration.ofSeconds(20)).until(() -> Files.size(wal) < 4 << 20);
+        StreamId stream = session.stream();
+        run(tenant, stream, "begin", "insert into t values (1)");
+        Answer inside = run(tenant, held(stream), endless, "select 1");
+        Answer after = run(tenant, held(stream), "rollback", "select count(*) from t");
+
+        assertThat(failure(alone.replies().get(0)).code()).isEqualTo("TXN_TOO_LARGE");
+        assertThat(column(result(alone.replies().get(1)))).containsExactly("0");
+        assertThat(failure(inside.replies().get(0)).code()).isEqualTo("TXN_TOO_LARGE");
+        assertThat(failure(inside.replies().get(1)).code()).isEqualTo("TRANSACTION_TIMEOUT");
+        assertThat(column(result(after.replies().get(1)))).containsExactly("0");
+        assertThat(run(tenant, null, "insert into t values (2)").seen()).isEqualTo(new Txid(2));
+        assertThat(column(tenant, "select x from t")).containsExactly("2");
+    }
+
+    /// As on a full disk: the commit is in the database, and the tenant must not go on with it.
+    @Test
+    void commitThatCannotBeSpooledStopsTheTenantWhichComesBackWithoutIt() throws Exception {
+        TestSession session = session(ShippingConfig.DEFAULT, TenantConfig.DEFAULT);
         Tenant tenant = session.assign("acme");
         sql(tenant, "create table t(x)");
         sql(tenant, "insert into t values (1)");
+        Path tmp = folder.resolve("tmp");
+        Path away = Files.move(tmp, folder.resolve("away"));
 
         assertThat(
                         send(
                                 tenant,
                                 null,
-                                "insert into t select zeroblob(100000) from (values (1), (2), (3),"
-                                        + " (4), (5), (6), (7), (8), (9), (10), (11), (12))"))
-                .failsWithin(Duration.ofSeconds(5))
+                                "with recursive n(i) as (select 1 union all select i + 1 from n"
+                                    + " limit 20) insert into t select zeroblob(900000) from n"))
+                .failsWithin(Duration.ofSeconds(20))
                 .withThrowableThat()
-                .withCauseInstanceOf(TenantException.OutcomeUnknown.class);
+                .withCauseInstanceOf(TenantException.OutcomeUnknown.class)
+                .withMessageContaining("cannot spool a commit of");
 
+        Files.move(away, tmp);
         await().atMost(Duration.ofSeconds(20))
                 .ignoreExceptions()
                 .until(() -> column(tenant, "select x from t").equals(List.of("1")));
         assertThat(run(tenant, null, "insert into t values (2)").seen()).isEqualTo(new Txid(3));
+    }
+
+    private static List<String> failures(Answer answer) {
+        return answer.replies().stream()
+                .filter(reply -> reply instanceof StreamReply.Failed)
+                .map(reply -> failure(reply).message())
+                .toList();
     }
 
     @Test
