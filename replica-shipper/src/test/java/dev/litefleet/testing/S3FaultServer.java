@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.litefleet.replica.objects.StoreCredentials;
 import dev.litefleet.replica.objects.StoreUrl;
+
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
@@ -12,6 +13,9 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+
+import org.jspecify.annotations.Nullable;
+
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.security.MessageDigest;
@@ -40,14 +44,14 @@ import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /// An S3 endpoint on loopback that misbehaves on request. Written from Amazon's API reference,
 /// without a look at our client and without its SDK, so that the two do not share a mistake.
 ///
 /// Speaks path style; PUT (with `If-None-Match: *`, `Content-MD5`, signed chunks), GET with ranges,
-/// HEAD, DELETE, LIST in both versions with delimiter, HEAD of a bucket. Every bucket exists except
-/// those named by [#withoutBucket]. The access key is checked, the signature is not.
+/// HEAD, DELETE, LIST in both versions with delimiter, HEAD of a bucket, uploads in parts (with
+/// `If-None-Match: *` at their end). Every bucket exists except those named by [#withoutBucket].
+/// The access key is checked, the signature is not.
 ///
 /// Objects live in memory. One event loop serves all requests, so the order of their effects is the
 /// order in which they are logged.
@@ -57,7 +61,8 @@ public final class S3FaultServer implements AutoCloseable {
 
     /// One request as it arrived.
     ///
-    /// @param verb `PUT`, `GET`, `HEAD`, `LIST` or `DELETE`
+    /// @param verb `PUT`, `GET`, `HEAD`, `LIST` or `DELETE`; of an upload in parts `BEGIN`, `PART`,
+    ///   `COMPLETE` or `ABORT`
     /// @param key in the bucket; of a listing its prefix
     /// @param range header, empty if none
     /// @param bytes of the request's body
@@ -129,6 +134,7 @@ public final class S3FaultServer implements AutoCloseable {
         }
     }
 
+    private static final Pattern CREDENTIAL = Pattern.compile("Credential=([^/]+)/");
     private static final Pattern RANGE = Pattern.compile("bytes=([0-9]*)-([0-9]*)");
     private static final DateTimeFormatter HTTP_DATE =
             DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ROOT)
@@ -142,6 +148,11 @@ public final class S3FaultServer implements AutoCloseable {
             new ConcurrentHashMap<>(); // maps guarded by this
     private final List<Rule> rules = new ArrayList<>(); // guarded by this
     private final List<Request> requests = new ArrayList<>(); // guarded by this
+    private final List<Map<String, String>> fields = new ArrayList<>(); // guarded by this
+    private final Map<String, TreeMap<Integer, byte[]>> uploads = new TreeMap<>(); // by this
+    private final Map<String, Map<String, String>> begun = new TreeMap<>(); // by this; metadata
+    private final Map<String, String> keys = new TreeMap<>(); // by this; access key to token
+    private long uploadsBegun; // guarded by this
     private final List<Runnable> late = new ArrayList<>(); // guarded by this
     private final List<String> missing = new ArrayList<>(); // guarded by this
     private long number; // guarded by this; of the last change
@@ -154,6 +165,7 @@ public final class S3FaultServer implements AutoCloseable {
 
     private S3FaultServer(InstantSource clock, int port) {
         this.clock = clock;
+        this.keys.put(CREDENTIALS.accessKey(), "");
         this.vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
         this.server =
                 vertx.createHttpServer(new HttpServerOptions().setHost("127.0.0.1").setPort(port))
@@ -268,6 +280,35 @@ public final class S3FaultServer implements AutoCloseable {
 
     public synchronized void clearRequests() {
         requests.clear();
+        fields.clear();
+    }
+
+    /// The headers, by lower-case name, of the requests of this kind, in order.
+    public synchronized List<Map<String, String>> fields(String verb) {
+        var found = new ArrayList<Map<String, String>>();
+        for (int i = 0; i < requests.size(); i++) {
+            if (requests.get(i).verb().equals(verb)) {
+                found.add(fields.get(i));
+            }
+        }
+        return found;
+    }
+
+    /// From now on these are good too.
+    ///
+    /// @param token of temporary ones; empty of others
+    public synchronized void accept(String accessKey, String token) {
+        keys.put(accessKey, token);
+    }
+
+    /// From now on these are not.
+    public synchronized void revoke(String accessKey) {
+        keys.remove(accessKey);
+    }
+
+    /// How many uploads were begun and neither completed nor aborted.
+    public synchronized int unfinishedUploads() {
+        return uploads.size();
     }
 
     /// Every key of a bucket, in order.
@@ -299,7 +340,16 @@ public final class S3FaultServer implements AutoCloseable {
         String bucket = decode(path.substring(1, slash < 0 ? path.length() : slash));
         String key = slash < 0 ? "" : decode(path.substring(slash + 1));
         boolean list = key.isEmpty() && http.method() == HttpMethod.GET;
-        String verb = list ? "LIST" : http.method().name();
+        boolean upload = http.params().contains("uploadId");
+        String verb =
+                list
+                        ? "LIST"
+                        : switch (http.method().name()) {
+                            case "POST" -> upload ? "COMPLETE" : "BEGIN";
+                            case "PUT" -> upload ? "PART" : "PUT";
+                            case "DELETE" -> upload ? "ABORT" : "DELETE";
+                            default -> http.method().name();
+                        };
         var request =
                 new Request(
                         verb,
@@ -314,6 +364,10 @@ public final class S3FaultServer implements AutoCloseable {
         synchronized (this) {
             index = requests.size();
             requests.add(request);
+            var named = new TreeMap<String, String>();
+            http.headers()
+                    .forEach((name, value) -> named.put(name.toLowerCase(Locale.ROOT), value));
+            fields.add(named);
             fault = fault(request);
             latency = latency(fault);
         }
@@ -356,15 +410,20 @@ public final class S3FaultServer implements AutoCloseable {
             if (fault instanceof Fault.Refuse(int status, String code)) {
                 throw new Refused(status, code);
             }
-            if (!header(http, "Authorization").contains(CREDENTIALS.accessKey() + "/")) {
-                throw new Refused(403, "InvalidAccessKeyId");
-            }
             synchronized (this) {
+                checkKey(http);
                 if (missing.contains(request.bucket())) {
                     throw new Refused(404, "NoSuchBucket");
                 }
                 return switch (request.verb()) {
                     case "PUT" -> put(http, request, body);
+                    case "BEGIN" -> begin(http);
+                    case "PART" -> part(http, body);
+                    case "COMPLETE" -> complete(http, request);
+                    case "ABORT" -> {
+                        uploads.remove(parameter(http, "uploadId"));
+                        yield new Answer(204, Map.of(), new byte[0], 0);
+                    }
                     case "GET" -> read(http, request, true);
                     case "HEAD" -> read(http, request, false);
                     case "LIST" -> list(http, request);
@@ -381,8 +440,8 @@ public final class S3FaultServer implements AutoCloseable {
                     bodiless
                             ? new byte[0]
                             : ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                                            + "<Error><Code>%s</Code>"
-                                            + "<Message>%s</Message><RequestId>1</RequestId></Error>")
+                                   + "<Error><Code>%s</Code>"
+                                   + "<Message>%s</Message><RequestId>1</RequestId></Error>")
                                     .formatted(refused.code, refused.code)
                                     .getBytes(UTF_8);
             return new Answer(
@@ -393,10 +452,102 @@ public final class S3FaultServer implements AutoCloseable {
         }
     }
 
+    private void checkKey(HttpServerRequest http) {
+        Matcher key = CREDENTIAL.matcher(header(http, "Authorization"));
+        if (!key.find() || !keys.containsKey(key.group(1))) {
+            throw new Refused(403, "InvalidAccessKeyId");
+        }
+        if (!keys.get(key.group(1)).equals(header(http, "x-amz-security-token"))) {
+            throw new Refused(400, "InvalidToken");
+        }
+    }
+
+    private Answer begin(HttpServerRequest http) {
+        String id = "upload-" + ++uploadsBegun;
+        uploads.put(id, new TreeMap<>());
+        begun.put(id, metadata(http));
+        return xml(
+                "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>"
+                        .formatted(id));
+    }
+
+    private Answer part(HttpServerRequest http, byte[] body) {
+        TreeMap<Integer, byte[]> parts = uploads.get(parameter(http, "uploadId"));
+        if (parts == null) {
+            throw new Refused(404, "NoSuchUpload");
+        }
+        byte[] bytes = verified(http, body);
+        parts.put(Integer.parseInt(parameter(http, "partNumber")), bytes);
+        String etag = '"' + HexFormat.of().formatHex(digest("MD5", bytes)) + '"';
+        return new Answer(200, Map.of("ETag", etag), new byte[0], 0);
+    }
+
+    private Answer complete(HttpServerRequest http, Request request) {
+        String id = parameter(http, "uploadId");
+        TreeMap<Integer, byte[]> parts = uploads.get(id);
+        if (parts == null) {
+            throw new Refused(404, "NoSuchUpload");
+        }
+        requireFree(http, request);
+        var whole = Buffer.buffer();
+        parts.values().forEach(whole::appendBytes);
+        uploads.remove(id);
+        String etag = '"' + HexFormat.of().formatHex(digest("MD5", whole.getBytes())) + "-1\"";
+        store(request, whole.getBytes(), etag, begun.getOrDefault(id, Map.of()));
+        return xml(
+                "<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>"
+                        .formatted(escape(etag)));
+    }
+
+    private void requireFree(HttpServerRequest http, Request request) {
+        String condition = header(http, "If-None-Match");
+        if (!condition.isEmpty() && !condition.equals("*")) {
+            throw new Refused(501, "NotImplemented");
+        }
+        if (!condition.isEmpty()
+                && conditional
+                && bucket(request.bucket()).containsKey(request.key())) {
+            throw new Refused(412, "PreconditionFailed");
+        }
+    }
+
+    private static Map<String, String> metadata(HttpServerRequest http) {
+        var metadata = new TreeMap<String, String>();
+        http.headers()
+                .forEach((name, value) -> {
+                    String lower = name.toLowerCase(Locale.ROOT);
+                    if (lower.startsWith("x-amz-meta-")) {
+                        metadata.put(lower.substring("x-amz-meta-".length()), value);
+                    }
+                });
+        return metadata;
+    }
+
+    private void store(Request request, byte[] bytes, String etag, Map<String, String> metadata) {
+        bucket(request.bucket())
+                .put(
+                        request.key(),
+                        new Stored(
+                                bytes,
+                                etag,
+                                clock.instant().truncatedTo(ChronoUnit.SECONDS),
+                                metadata,
+                                ++number));
+    }
+
     private Answer put(HttpServerRequest http, Request request, byte[] body) {
         if (request.key().isEmpty()) {
             return new Answer(200, Map.of(), new byte[0], 0); // CreateBucket: they all exist.
         }
+        byte[] bytes = verified(http, body);
+        requireFree(http, request);
+        String etag = '"' + HexFormat.of().formatHex(digest("MD5", bytes)) + '"';
+        store(request, bytes, etag, metadata(http));
+        return new Answer(200, Map.of("ETag", etag), new byte[0], 0);
+    }
+
+    /// The content of a body that is what its headers say.
+    private static byte[] verified(HttpServerRequest http, byte[] body) {
         byte[] bytes =
                 header(http, "x-amz-content-sha256").startsWith("STREAMING-")
                         ? unchunk(body)
@@ -411,32 +562,7 @@ public final class S3FaultServer implements AutoCloseable {
                 && !sha256.equals(HexFormat.of().formatHex(digest("SHA-256", bytes)))) {
             throw new Refused(400, "XAmzContentSHA256Mismatch");
         }
-        String condition = header(http, "If-None-Match");
-        if (!condition.isEmpty() && !condition.equals("*")) {
-            throw new Refused(501, "NotImplemented");
-        }
-        NavigableMap<String, Stored> objects = bucket(request.bucket());
-        if (!condition.isEmpty() && conditional && objects.containsKey(request.key())) {
-            throw new Refused(412, "PreconditionFailed");
-        }
-        var metadata = new TreeMap<String, String>();
-        http.headers()
-                .forEach((name, value) -> {
-                    String lower = name.toLowerCase(Locale.ROOT);
-                    if (lower.startsWith("x-amz-meta-")) {
-                        metadata.put(lower.substring("x-amz-meta-".length()), value);
-                    }
-                });
-        String etag = '"' + HexFormat.of().formatHex(digest) + '"';
-        objects.put(
-                request.key(),
-                new Stored(
-                        bytes,
-                        etag,
-                        clock.instant().truncatedTo(ChronoUnit.SECONDS),
-                        metadata,
-                        ++number));
-        return new Answer(200, Map.of("ETag", etag), new byte[0], 0);
+        return bytes;
     }
 
     private Answer read(HttpServerRequest http, Request request, boolean withBody) {

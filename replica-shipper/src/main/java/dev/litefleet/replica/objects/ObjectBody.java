@@ -3,8 +3,10 @@ package dev.litefleet.replica.objects;
 import org.jspecify.annotations.Nullable;
 
 import java.io.ByteArrayInputStream;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -59,6 +61,17 @@ public final class ObjectBody {
         return bytes != null ? new ByteArrayInputStream(bytes) : Files.newInputStream(path());
     }
 
+    /// `length` bytes from `offset`.
+    InputStream slice(long offset, long length) {
+        try {
+            InputStream in = open();
+            in.skipNBytes(offset);
+            return new Slice(in, length);
+        } catch (IOException lost) {
+            throw new UncheckedIOException("cannot read a body to be sent", lost);
+        }
+    }
+
     /// All of them in one array, which may be the body's own: do not change.
     ///
     /// @throws IOException if the file cannot be read, or is not what it was
@@ -92,5 +105,46 @@ public final class ObjectBody {
             throw new IllegalStateException("this body is in memory");
         }
         return file;
+    }
+
+    /// The first bytes of a stream.
+    private static final class Slice extends FilterInputStream {
+        private long left;
+
+        private Slice(InputStream in, long length) {
+            super(in);
+            this.left = length;
+        }
+
+        @Override
+        public int read() throws IOException {
+            int next = left > 0 ? in.read() : -1;
+            left -= next < 0 ? 0 : 1;
+            return next;
+        }
+
+        @Override
+        public int read(byte[] into, int offset, int length) throws IOException {
+            int read = left > 0 ? in.read(into, offset, (int) Math.min(length, left)) : -1;
+            left -= Math.max(read, 0);
+            return read;
+        }
+
+        @Override
+        public long skip(long count) throws IOException {
+            long skipped = in.skip(Math.min(count, left));
+            left -= skipped;
+            return skipped;
+        }
+
+        @Override
+        public int available() throws IOException {
+            return (int) Math.min(in.available(), left);
+        }
+
+        @Override
+        public boolean markSupported() {
+            return false; // What is sent again is opened again.
+        }
     }
 }

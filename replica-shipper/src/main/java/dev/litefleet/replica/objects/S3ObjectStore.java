@@ -5,6 +5,42 @@ import dev.litefleet.replica.objects.PutResult.Occupied;
 import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Misconfigured;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
+import software.amazon.awssdk.awscore.exception.AwsErrorDetails;
+import software.amazon.awssdk.awscore.exception.AwsServiceException;
+import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
+import software.amazon.awssdk.core.checksums.RequestChecksumCalculation;
+import software.amazon.awssdk.core.checksums.ResponseChecksumValidation;
+import software.amazon.awssdk.core.exception.SdkClientException;
+import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.core.sync.ResponseTransformer;
+import software.amazon.awssdk.http.AbortableInputStream;
+import software.amazon.awssdk.http.ContentStreamProvider;
+import software.amazon.awssdk.http.apache5.Apache5HttpClient;
+import software.amazon.awssdk.http.apache5.ProxyConfiguration;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.S3Configuration;
+import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
+import software.amazon.awssdk.services.s3.model.CommonPrefix;
+import software.amazon.awssdk.services.s3.model.CompletedPart;
+import software.amazon.awssdk.services.s3.model.CreateMultipartUploadRequest;
+import software.amazon.awssdk.services.s3.model.GetObjectRequest;
+import software.amazon.awssdk.services.s3.model.GetObjectResponse;
+import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.ListObjectsV2Request;
+import software.amazon.awssdk.services.s3.model.ListObjectsV2Response;
+import software.amazon.awssdk.services.s3.model.PutObjectRequest;
+import software.amazon.awssdk.services.s3.model.PutObjectResponse;
+import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.UploadPartRequest;
+import software.amazon.awssdk.services.s3.model.UploadPartResponse;
+
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -22,36 +58,6 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
-import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
-import software.amazon.awssdk.awscore.exception.AwsErrorDetails;
-import software.amazon.awssdk.awscore.exception.AwsServiceException;
-import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
-import software.amazon.awssdk.core.checksums.RequestChecksumCalculation;
-import software.amazon.awssdk.core.checksums.ResponseChecksumValidation;
-import software.amazon.awssdk.core.exception.SdkClientException;
-import software.amazon.awssdk.core.exception.SdkException;
-import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.core.sync.ResponseTransformer;
-import software.amazon.awssdk.http.AbortableInputStream;
-import software.amazon.awssdk.http.ContentStreamProvider;
-import software.amazon.awssdk.http.apache5.Apache5HttpClient;
-import software.amazon.awssdk.http.apache5.ProxyConfiguration;
-import software.amazon.awssdk.regions.Region;
-import software.amazon.awssdk.services.s3.S3Client;
-import software.amazon.awssdk.services.s3.S3Configuration;
-import software.amazon.awssdk.services.s3.model.CommonPrefix;
-import software.amazon.awssdk.services.s3.model.GetObjectRequest;
-import software.amazon.awssdk.services.s3.model.GetObjectResponse;
-import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
-import software.amazon.awssdk.services.s3.model.ListObjectsV2Request;
-import software.amazon.awssdk.services.s3.model.ListObjectsV2Response;
-import software.amazon.awssdk.services.s3.model.PutObjectRequest;
-import software.amazon.awssdk.services.s3.model.PutObjectResponse;
-import software.amazon.awssdk.services.s3.model.S3Object;
 
 /// Objects in a bucket of S3, or of a store that speaks its language.
 ///
@@ -59,6 +65,8 @@ import software.amazon.awssdk.services.s3.model.S3Object;
 /// created (aws-sdk-java-v2 #6580). Reads are repeated here, a few times; writes by the caller. No
 /// ETag is ever taken for an identity.
 final class S3ObjectStore implements ObjectStore {
+    private static final Logger log = LoggerFactory.getLogger(S3ObjectStore.class);
+
     /// Litestream's own time of an LTX file, RFC 3339 (`x-amz-meta-litestream-timestamp`).
     private static final String TIMESTAMP = "litestream-timestamp";
 
@@ -70,7 +78,11 @@ final class S3ObjectStore implements ObjectStore {
     private static final Pattern CONTENT_RANGE =
             Pattern.compile("bytes ([0-9]{1,18})-(-1|[0-9]{1,18})/([0-9]{1,18})");
 
+    /// What may be stored in another class; see [StoreUrl.S3.Writes].
+    private static final String DERIVED = "tenants/";
+
     private final StoreUrl.S3 url;
+    private final S3Access access;
     private final S3Client client;
     private final Retry retry;
 
@@ -87,12 +99,18 @@ final class S3ObjectStore implements ObjectStore {
         this.url = url;
         this.retry = retry;
         this.reads = new Semaphore(url.connections() - url.connections() / 4);
-        AwsCredentialsProvider provider = provider(url, credentials);
-        provider.resolveCredentials();
+        this.access = S3Access.open(url, credentials);
+        boolean opened = false;
         try {
-            this.client = client(url, provider);
+            access.resolveCredentials();
+            this.client = client(url, access);
+            opened = true;
         } catch (SdkClientException unusable) {
             throw new Misconfigured("open " + url, words(unusable), unusable);
+        } finally {
+            if (!opened) {
+                access.close();
+            }
         }
         this.versions = new S3Versions(client, url, this::reading);
     }
@@ -100,12 +118,20 @@ final class S3ObjectStore implements ObjectStore {
     @Override
     public PutResult putIfAbsent(String key, ObjectBody body) {
         String request = "put " + ObjectKey.check(key);
+        if (body.length() > partBytes()) {
+            return putParts(request, key, body);
+        }
+        StoreUrl.S3.Writes writes = url.writes();
         var put =
                 PutObjectRequest.builder()
                         .bucket(url.bucket())
                         .key(url.prefix() + key)
                         .ifNoneMatch("*")
                         .contentLength(body.length())
+                        .serverSideEncryption(writes.sse().orElse(null))
+                        .ssekmsKeyId(writes.kmsKeyId().orElse(null))
+                        .bucketKeyEnabled(writes.bucketKey() ? true : null)
+                        .storageClass(storageClass(key))
                         .overrideConfiguration(
                                 it -> it.apiCallAttemptTimeout(timeout(body.length())));
         body.timestamp().ifPresent(time -> put.metadata(Map.of(TIMESTAMP, rfc3339(time))));
@@ -126,6 +152,140 @@ final class S3ObjectStore implements ObjectStore {
             throw new Unavailable(request, "200 without an ETag", null);
         }
         return new Created();
+    }
+
+    /// In parts, which nobody sees before all of them are made one object, on the same condition as
+    /// any other. A part may be sent again at will; the last request is sent once. What was begun
+    /// and not finished is given up; if that fails too, the bucket keeps the parts until a rule of
+    /// its own, or the janitor, removes them.
+    ///
+    /// A store that ignores the condition here would overwrite. So it is asked first; and keys of
+    /// this size are drawn anew (blobs) or have the same bytes whoever writes them (derived files).
+    private PutResult putParts(String request, String key, ObjectBody body) {
+        if (head(key).isPresent()) {
+            return new Occupied(); // Saves the sending.
+        }
+        String upload = null;
+        boolean made = false;
+        try {
+            upload = client.createMultipartUpload(parts(key, body)).uploadId();
+            var sent = new ArrayList<CompletedPart>();
+            for (long at = 0; at < body.length(); at += partBytes()) {
+                sent.add(sendPart(request, key, upload, sent.size() + 1, body, at));
+            }
+            made = complete(key, upload, sent);
+            return made ? new Created() : new Occupied();
+        } catch (SdkException failure) {
+            throw failed(request, failure);
+        } catch (RuntimeException shut) {
+            throw shut(request, shut);
+        } finally {
+            if (upload != null && !made) {
+                abandon(key, upload);
+            }
+        }
+    }
+
+    private CreateMultipartUploadRequest parts(String key, ObjectBody body) {
+        StoreUrl.S3.Writes writes = url.writes();
+        var create =
+                CreateMultipartUploadRequest.builder()
+                        .bucket(url.bucket())
+                        .key(url.prefix() + key)
+                        .serverSideEncryption(writes.sse().orElse(null))
+                        .ssekmsKeyId(writes.kmsKeyId().orElse(null))
+                        .bucketKeyEnabled(writes.bucketKey() ? true : null)
+                        .storageClass(storageClass(key))
+                        .checksumAlgorithm(url.checksums() ? ChecksumAlgorithm.CRC32 : null)
+                        .overrideConfiguration(
+                                it -> it.apiCallAttemptTimeout(url.requestTimeout()));
+        body.timestamp().ifPresent(time -> create.metadata(Map.of(TIMESTAMP, rfc3339(time))));
+        return create.build();
+    }
+
+    private CompletedPart sendPart(
+            String request, String key, String upload, int number, ObjectBody body, long at) {
+        long length = Math.min(partBytes(), body.length() - at);
+        var part =
+                UploadPartRequest.builder()
+                        .bucket(url.bucket())
+                        .key(url.prefix() + key)
+                        .uploadId(upload)
+                        .partNumber(number)
+                        .contentLength(length)
+                        .overrideConfiguration(it -> it.apiCallAttemptTimeout(timeout(length)))
+                        .build();
+        var content =
+                RequestBody.fromContentProvider(
+                        ContentStreamProvider.fromInputStreamSupplier(() -> body.slice(at, length)),
+                        length,
+                        "application/octet-stream");
+        return retry.reading(() -> {
+            try {
+                UploadPartResponse answer = client.uploadPart(part, content);
+                if (answer.eTag() == null) {
+                    throw new Unavailable(request, "part without an ETag", null);
+                }
+                return CompletedPart.builder()
+                        .partNumber(number)
+                        .eTag(answer.eTag())
+                        .checksumCRC32(answer.checksumCRC32())
+                        .build();
+            } catch (SdkException failure) {
+                throw failed(request, failure);
+            }
+        });
+    }
+
+    /// Whether the parts have become the object; else the key is taken.
+    private boolean complete(String key, String upload, List<CompletedPart> parts) {
+        try {
+            var answer =
+                    client.completeMultipartUpload(it ->
+                            it.bucket(url.bucket())
+                                    .key(url.prefix() + key)
+                                    .uploadId(upload)
+                                    .ifNoneMatch("*")
+                                    .multipartUpload(its -> its.parts(parts))
+                                    .overrideConfiguration(its ->
+                                            its.apiCallAttemptTimeout(
+                                                    timeout((long) parts.size() << 20))));
+            if (answer.eTag() == null) {
+                throw new Unavailable("put " + key, "200 without an ETag", null);
+            }
+            return true;
+        } catch (AwsServiceException refused) {
+            if (outcome(refused) == StoreAnswer.Outcome.OCCUPIED) {
+                return false;
+            }
+            throw refused;
+        }
+    }
+
+    private void abandon(String key, String upload) {
+        try {
+            client.abortMultipartUpload(it ->
+                    it.bucket(url.bucket())
+                            .key(url.prefix() + key)
+                            .uploadId(upload)
+                            .overrideConfiguration(
+                                    its -> its.apiCallAttemptTimeout(url.requestTimeout())));
+        } catch (SdkException | IllegalStateException kept) {
+            // Costs space until somebody cleans up; what the caller is told does not depend on it.
+            log.atWarn()
+                    .addKeyValue("key", key)
+                    .addKeyValue("upload", upload)
+                    .addKeyValue("answer", kept.getMessage())
+                    .log("an unfinished upload was left");
+        }
+    }
+
+    private long partBytes() {
+        return (long) url.writes().partMiB() << 20;
+    }
+
+    private @Nullable String storageClass(String key) {
+        return key.startsWith(DERIVED) ? url.writes().storageClass().orElse(null) : null;
     }
 
     @Override
@@ -186,7 +346,8 @@ final class S3ObjectStore implements ObjectStore {
                                         it.bucket(url.bucket())
                                                 .key(url.prefix() + key)
                                                 .overrideConfiguration(its ->
-                                                        its.apiCallAttemptTimeout(url.timeout())));
+                                                        its.apiCallAttemptTimeout(
+                                                                url.requestTimeout())));
                         return Optional.of(
                                 new ListedObject(
                                         key, answer.contentLength(), answer.lastModified()));
@@ -268,8 +429,8 @@ final class S3ObjectStore implements ObjectStore {
                         client.deleteObject(it ->
                                 it.bucket(url.bucket())
                                         .key(url.prefix() + key)
-                                        .overrideConfiguration(
-                                                its -> its.apiCallAttemptTimeout(url.timeout()))));
+                                        .overrideConfiguration(its ->
+                                                its.apiCallAttemptTimeout(url.requestTimeout()))));
     }
 
     /// Versions where the bucket keeps them, then what a listing still shows: a store without
@@ -293,6 +454,7 @@ final class S3ObjectStore implements ObjectStore {
     public void close() {
         closed = true;
         client.close();
+        access.close();
     }
 
     /// A piece of an object.
@@ -414,7 +576,8 @@ final class S3ObjectStore implements ObjectStore {
 
     private ListObjectsV2Response list(String request, ListObjectsV2Request.Builder list) {
         var page =
-                list.overrideConfiguration(it -> it.apiCallAttemptTimeout(url.timeout())).build();
+                list.overrideConfiguration(it -> it.apiCallAttemptTimeout(url.requestTimeout()))
+                        .build();
         return reading(request, () -> client.listObjectsV2(page));
     }
 
@@ -500,7 +663,7 @@ final class S3ObjectStore implements ObjectStore {
         return (refused.statusCode() + " " + code(refused)).strip();
     }
 
-    private static String words(SdkException failure) {
+    static String words(SdkException failure) {
         Throwable deepest = failure;
         while (deepest.getCause() != null) {
             deepest = deepest.getCause();
@@ -510,7 +673,7 @@ final class S3ObjectStore implements ObjectStore {
 
     /// A second for each MiB on top: no store is slower than that and still worth waiting for.
     private Duration timeout(long bytes) {
-        return url.timeout().plusSeconds(bytes >> 20);
+        return url.requestTimeout().plusSeconds(bytes >> 20);
     }
 
     private static RequestBody content(ObjectBody body) {
@@ -527,42 +690,10 @@ final class S3ObjectStore implements ObjectStore {
         return time.truncatedTo(ChronoUnit.MILLIS).toString();
     }
 
-    private static AwsCredentialsProvider provider(
-            StoreUrl.S3 url, Optional<StoreCredentials> credentials) {
-        if (credentials.isPresent()) {
-            StoreCredentials given = credentials.get();
-            return StaticCredentialsProvider.create(
-                    AwsBasicCredentials.create(given.accessKey(), given.secretKey()));
-        }
-        var chain = DefaultCredentialsProvider.builder().build();
-        return () -> {
-            try {
-                return chain.resolveCredentials();
-            } catch (SdkClientException none) {
-                throw new Denied("open " + url, words(none), none);
-            }
-        };
-    }
-
     private static S3Client client(StoreUrl.S3 url, AwsCredentialsProvider provider) {
-        var http =
-                Apache5HttpClient.builder()
-                        .maxConnections(url.connections())
-                        .connectionTimeout(url.connectTimeout())
-                        .connectionAcquisitionTimeout(url.timeout())
-                        .socketTimeout(url.timeout())
-                        .connectionMaxIdleTime(IDLE_MAX)
-                        .tcpKeepAlive(true);
-        if (url.endpoint().filter(S3ObjectStore::isLoopback).isPresent()) {
-            http.proxyConfiguration(
-                    ProxyConfiguration.builder()
-                            .useSystemPropertyValues(false)
-                            .useEnvironmentVariableValues(false)
-                            .build());
-        }
         var client =
                 S3Client.builder()
-                        .httpClientBuilder(http)
+                        .httpClientBuilder(http(url, url.endpoint(), url.connections()))
                         .credentialsProvider(provider)
                         .forcePathStyle(url.pathStyle())
                         .requestChecksumCalculation(
@@ -582,10 +713,29 @@ final class S3ObjectStore implements ObjectStore {
                         .overrideConfiguration(
                                 it -> it.retryStrategy(AwsRetryStrategy.doNotRetry()));
         url.endpoint().ifPresent(client::endpointOverride);
-        url.region()
-                .or(() -> url.endpoint().map(_ -> "us-east-1"))
-                .ifPresent(region -> client.region(Region.of(region)));
+        S3Access.region(url).ifPresent(client::region);
         return client.build();
+    }
+
+    /// @param endpoint whom it talks to, if that is not Amazon
+    static Apache5HttpClient.Builder http(
+            StoreUrl.S3 url, Optional<URI> endpoint, int connections) {
+        var http =
+                Apache5HttpClient.builder()
+                        .maxConnections(connections)
+                        .connectionTimeout(url.connectTimeout())
+                        .connectionAcquisitionTimeout(url.timeout())
+                        .socketTimeout(url.timeout())
+                        .connectionMaxIdleTime(IDLE_MAX)
+                        .tcpKeepAlive(true);
+        if (endpoint.filter(S3ObjectStore::isLoopback).isPresent()) {
+            http.proxyConfiguration(
+                    ProxyConfiguration.builder()
+                            .useSystemPropertyValues(false)
+                            .useEnvironmentVariableValues(false)
+                            .build());
+        }
+        return http;
     }
 
     private static boolean isLoopback(URI endpoint) {

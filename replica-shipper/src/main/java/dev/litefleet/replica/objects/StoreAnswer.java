@@ -41,6 +41,8 @@ final class StoreAnswer {
                                 Outcome.CREDENTIALS;
                         default -> Outcome.FATAL;
                     };
+            // Parts that the bucket's own rule, or somebody's abort, has removed: begin anew.
+            case 404 -> code.equals("NoSuchUpload") ? Outcome.UNKNOWN : Outcome.FATAL;
             case 501 -> Outcome.FATAL;
             default -> status >= 500 && status <= 599 ? Outcome.UNKNOWN : Outcome.FATAL;
         };

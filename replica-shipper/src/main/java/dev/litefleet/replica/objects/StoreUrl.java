@@ -20,7 +20,7 @@ import java.util.regex.Pattern;
 
 /// Where a fleet keeps its objects: `file:///dir` or `s3://bucket/prefix?setting=value&...`. Never
 /// contains a secret; credentials come from AWS's usual chain (environment, system properties,
-/// profile, web identity, container, instance).
+/// profile, web identity, container, instance), or as [S3.Access] says.
 public sealed interface StoreUrl {
     /// Reads and validates a URL; unknown and repeated settings are refused.
     ///
@@ -54,6 +54,9 @@ public sealed interface StoreUrl {
 
     /// Like [#open()], with given credentials; a directory needs none.
     ObjectStore open(StoreCredentials credentials);
+
+    /// Whether both name the same objects, however they get at them.
+    boolean samePlace(StoreUrl other);
 
     /// A URL that [#parse] reads back.
     @Override
@@ -91,6 +94,11 @@ public sealed interface StoreUrl {
         }
 
         @Override
+        public boolean samePlace(StoreUrl other) {
+            return equals(other);
+        }
+
+        @Override
         public String toString() {
             String path = URLEncoder.encode(this.path.toString(), UTF_8);
             return "file://" + path.replace("%2F", "/").replace("+", "%20");
@@ -107,12 +115,15 @@ public sealed interface StoreUrl {
     ///   if there is an endpoint
     /// @param connections most at a time, 4 to 1,024; a quarter of them is left to writes
     /// @param connectTimeout to have a connection, TLS included
-    /// @param timeout for each silence on a connection, and together with a second per MiB for a
-    ///   whole request
+    /// @param timeout for each silence on a connection
+    /// @param requestTimeout for a whole request, together with a second per MiB of it; by default
+    ///   `timeout`
     /// @param checksums whether each request carries a checksum of its own beside those inside our
     ///   objects; by default unless there is an endpoint, because not every store knows them
     /// @param chunked whether bodies are sent in signed chunks; by default unless there is an
     ///   endpoint
+    /// @param writes how objects are stored
+    /// @param access whose credentials are used
     record S3(
             String bucket,
             String prefix,
@@ -122,9 +133,101 @@ public sealed interface StoreUrl {
             int connections,
             Duration connectTimeout,
             Duration timeout,
+            Duration requestTimeout,
             boolean checksums,
-            boolean chunked)
+            boolean chunked,
+            Writes writes,
+            Access access)
             implements StoreUrl {
+        /// How objects are stored; what is absent is as the bucket has it.
+        ///
+        /// @param sse `AES256` (SSE-S3), `aws:kms` or `aws:kms:dsse`: encryption of every object
+        /// @param kmsKeyId id, ARN or alias of the key, for `aws:kms` and `aws:kms:dsse`
+        /// @param bucketKey whether KMS is asked once in a while and not for each object, which
+        ///   else costs a request to KMS for each of ours
+        /// @param storageClass of derived files (`tenants/`) only. Log and controller objects are
+        ///   small, many and gone in days, which the cheaper classes bill as 128 KiB for 30 days
+        /// @param partMiB larger bodies are sent in parts of this size, 5 to 1,024
+        public record Writes(
+                Optional<String> sse,
+                Optional<String> kmsKeyId,
+                boolean bucketKey,
+                Optional<String> storageClass,
+                int partMiB) {
+            static final int PART_MIB = 64;
+            public static final Writes DEFAULT =
+                    new Writes(
+                            Optional.empty(), Optional.empty(), false, Optional.empty(), PART_MIB);
+
+            private static final List<String> SSE = List.of("AES256", "aws:kms", "aws:kms:dsse");
+            private static final Pattern KEY = Pattern.compile("[A-Za-z0-9:/_.-]{1,2048}");
+
+            /// Those from which an object can be read at once.
+            private static final List<String> CLASSES =
+                    List.of(
+                            "STANDARD",
+                            "STANDARD_IA",
+                            "ONEZONE_IA",
+                            "INTELLIGENT_TIERING",
+                            "GLACIER_IR",
+                            "REDUCED_REDUNDANCY");
+
+            public Writes {
+                sse.ifPresent(it -> check(SSE.contains(it), "sse is none of " + SSE, it));
+                boolean kms = sse.filter(it -> it.startsWith("aws:kms")).isPresent();
+                check(kms || kmsKeyId.isEmpty(), "kmsKeyId needs sse=aws:kms", "");
+                check(kms || !bucketKey, "bucketKey needs sse=aws:kms", "");
+                kmsKeyId.ifPresent(it -> check(KEY.matcher(it).matches(), "is not a key id", it));
+                storageClass.ifPresent(it ->
+                        check(CLASSES.contains(it), "storageClass is none of " + CLASSES, it));
+                check(partMiB >= 5 && partMiB <= 1024, "partMiB not 5 to 1024", partMiB);
+            }
+        }
+
+        /// Whose credentials are used; without any of these, those of AWS's usual chain.
+        ///
+        /// @param profile of the shared configuration files, in place of the chain
+        /// @param roleArn role to assume with those credentials; renewed before they expire
+        /// @param externalId that the role's owner asks for
+        /// @param sessionName as the role's owner sees it in his trail
+        /// @param stsEndpoint of a token service that is not Amazon's
+        public record Access(
+                Optional<String> profile,
+                Optional<String> roleArn,
+                Optional<String> externalId,
+                Optional<String> sessionName,
+                Optional<URI> stsEndpoint) {
+            public static final Access DEFAULT =
+                    new Access(
+                            Optional.empty(),
+                            Optional.empty(),
+                            Optional.empty(),
+                            Optional.empty(),
+                            Optional.empty());
+
+            private static final Pattern PROFILE = Pattern.compile("[A-Za-z0-9_.@/ -]{1,128}");
+            private static final Pattern ARN =
+                    Pattern.compile("arn:[a-z0-9-]+:iam::[0-9]*:role/[A-Za-z0-9_+=,.@/-]{1,512}");
+            private static final Pattern EXTERNAL = Pattern.compile("[A-Za-z0-9_+=,.@:/-]{2,1224}");
+            private static final Pattern SESSION = Pattern.compile("[A-Za-z0-9_+=,.@-]{2,64}");
+
+            public Access {
+                profile.ifPresent(
+                        it -> check(PROFILE.matcher(it).matches(), "is not a profile's name", it));
+                roleArn.ifPresent(
+                        it -> check(ARN.matcher(it).matches(), "roleArn is not a role's ARN", it));
+                boolean role = roleArn.isPresent();
+                check(role || externalId.isEmpty(), "externalId needs roleArn", "");
+                check(role || sessionName.isEmpty(), "sessionName needs roleArn", "");
+                check(role || stsEndpoint.isEmpty(), "stsEndpoint needs roleArn", "");
+                externalId.ifPresent(
+                        it -> check(EXTERNAL.matcher(it).matches(), "is not an external id", it));
+                sessionName.ifPresent(
+                        it -> check(SESSION.matcher(it).matches(), "is not a session's name", it));
+                stsEndpoint.ifPresent(it -> checkEndpoint("stsEndpoint", it));
+            }
+        }
+
         public static final int CONNECTIONS = 64;
         public static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
 
@@ -140,20 +243,31 @@ public sealed interface StoreUrl {
 
         private static final List<String> SETTINGS =
                 List.of(
+                        "bucketKey",
                         "checksums",
                         "chunked",
                         "connections",
                         "connectTimeout",
                         "endpoint",
+                        "externalId",
+                        "kmsKeyId",
+                        "partMiB",
                         "pathStyle",
+                        "profile",
                         "region",
+                        "requestTimeout",
+                        "roleArn",
+                        "sessionName",
+                        "sse",
+                        "storageClass",
+                        "stsEndpoint",
                         "timeout");
 
         public S3 {
             check(BUCKET.matcher(bucket).matches(), "is not a bucket's name", bucket);
             ObjectKey.checkFolder(prefix);
             check(prefix.length() <= PREFIX_LENGTH_MAX, "has too long a prefix", prefix);
-            endpoint.ifPresent(S3::checkEndpoint);
+            endpoint.ifPresent(it -> checkEndpoint("endpoint", it));
             region.ifPresent(it -> check(REGION.matcher(it).matches(), "is not a region", it));
             check(
                     connections >= 4 && connections <= 1024,
@@ -161,6 +275,10 @@ public sealed interface StoreUrl {
                     connections);
             check(connectTimeout.isPositive(), "connectTimeout must be positive", connectTimeout);
             check(timeout.isPositive(), "timeout must be positive", timeout);
+            check(
+                    requestTimeout.compareTo(timeout) >= 0,
+                    "requestTimeout is below timeout",
+                    text(requestTimeout));
         }
 
         private static S3 parse(String url) {
@@ -175,19 +293,38 @@ public sealed interface StoreUrl {
             Map<String, String> settings =
                     query < 0 ? Map.of() : settings(url.substring(query + 1), url);
             Optional<URI> endpoint =
-                    Optional.ofNullable(settings.get("endpoint")).map(it -> endpoint(it, url));
+                    setting(settings, "endpoint").map(it -> endpoint("endpoint", it, url));
             boolean amazon = endpoint.isEmpty();
+            Duration timeout = duration(settings, "timeout", TIMEOUT);
             return new S3(
                     bucket,
                     prefix,
                     endpoint,
-                    Optional.ofNullable(settings.get("region")),
+                    setting(settings, "region"),
                     flag(settings, "pathStyle", !amazon),
                     number(settings, "connections", CONNECTIONS),
                     duration(settings, "connectTimeout", CONNECT_TIMEOUT),
-                    duration(settings, "timeout", TIMEOUT),
+                    timeout,
+                    duration(settings, "requestTimeout", timeout),
                     flag(settings, "checksums", amazon),
-                    flag(settings, "chunked", amazon));
+                    flag(settings, "chunked", amazon),
+                    new Writes(
+                            setting(settings, "sse"),
+                            setting(settings, "kmsKeyId"),
+                            flag(settings, "bucketKey", false),
+                            setting(settings, "storageClass"),
+                            number(settings, "partMiB", Writes.PART_MIB)),
+                    new Access(
+                            setting(settings, "profile"),
+                            setting(settings, "roleArn"),
+                            setting(settings, "externalId"),
+                            setting(settings, "sessionName"),
+                            setting(settings, "stsEndpoint")
+                                    .map(it -> endpoint("stsEndpoint", it, url))));
+        }
+
+        private static Optional<String> setting(Map<String, String> settings, String name) {
+            return Optional.ofNullable(settings.get(name));
         }
 
         @Override
@@ -208,18 +345,37 @@ public sealed interface StoreUrl {
             return new S3ObjectStore(this, credentials, retry);
         }
 
+        @Override
+        public boolean samePlace(StoreUrl other) {
+            return other instanceof S3 it
+                    && bucket.equals(it.bucket)
+                    && prefix.equals(it.prefix)
+                    && endpoint.equals(it.endpoint);
+        }
+
         /// Settings that differ from their default, in alphabetical order.
         @Override
         public String toString() {
             boolean amazon = endpoint.isEmpty();
             var settings = new ArrayList<String>();
+            add(settings, "bucketKey", writes.bucketKey(), false);
             add(settings, "checksums", checksums, amazon);
             add(settings, "chunked", chunked, amazon);
             add(settings, "connections", connections, CONNECTIONS);
             add(settings, "connectTimeout", text(connectTimeout), text(CONNECT_TIMEOUT));
             add(settings, "endpoint", endpoint.map(URI::toString).orElse(""), "");
+            add(settings, "externalId", access.externalId().orElse(""), "");
+            add(settings, "kmsKeyId", writes.kmsKeyId().orElse(""), "");
+            add(settings, "partMiB", writes.partMiB(), Writes.PART_MIB);
             add(settings, "pathStyle", pathStyle, !amazon);
+            add(settings, "profile", access.profile().orElse(""), "");
             add(settings, "region", region.orElse(""), "");
+            add(settings, "requestTimeout", text(requestTimeout), text(timeout));
+            add(settings, "roleArn", access.roleArn().orElse(""), "");
+            add(settings, "sessionName", access.sessionName().orElse(""), "");
+            add(settings, "sse", writes.sse().orElse(""), "");
+            add(settings, "storageClass", writes.storageClass().orElse(""), "");
+            add(settings, "stsEndpoint", access.stsEndpoint().map(URI::toString).orElse(""), "");
             add(settings, "timeout", text(timeout), text(TIMEOUT));
             return "s3://%s/%s%s%s"
                     .formatted(
@@ -257,26 +413,23 @@ public sealed interface StoreUrl {
             return settings;
         }
 
-        private static URI endpoint(String text, String url) {
+        private static URI endpoint(String name, String text, String url) {
             try {
                 return new URI(text);
             } catch (URISyntaxException malformed) {
-                throw refused("endpoint is not a URL", url);
+                throw refused(name + " is not a URL", url);
             }
         }
 
-        private static void checkEndpoint(URI endpoint) {
+        private static void checkEndpoint(String name, URI endpoint) {
             String scheme = String.valueOf(endpoint.getScheme()).toLowerCase(Locale.ROOT);
-            check(
-                    scheme.equals("http") || scheme.equals("https"),
-                    "endpoint is not HTTP",
-                    endpoint);
+            check(scheme.equals("http") || scheme.equals("https"), name + " is not HTTP", endpoint);
             // Not shown: it would be a secret.
-            check(endpoint.getRawUserInfo() == null, "endpoint must not name a user", "...");
-            check(endpoint.getHost() != null, "endpoint has no host", endpoint);
+            check(endpoint.getRawUserInfo() == null, name + " must not name a user", "...");
+            check(endpoint.getHost() != null, name + " has no host", endpoint);
             boolean bare = endpoint.getRawQuery() == null && endpoint.getRawFragment() == null;
             String path = String.valueOf(endpoint.getRawPath());
-            check(bare && (path.isEmpty() || path.equals("/")), "endpoint has a path", endpoint);
+            check(bare && (path.isEmpty() || path.equals("/")), name + " has a path", endpoint);
         }
 
         private static boolean flag(Map<String, String> settings, String name, boolean usual) {

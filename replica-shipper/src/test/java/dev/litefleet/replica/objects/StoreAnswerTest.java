@@ -57,6 +57,7 @@ final class StoreAnswerTest {
         "301, PermanentRedirect, FATAL",
         "307, TemporaryRedirect, FATAL",
         "404, NoSuchBucket, FATAL",
+        "404, NoSuchUpload, UNKNOWN",
         "404, '', FATAL",
         "405, MethodNotAllowed, FATAL",
         "501, NotImplemented, FATAL",
