@@ -1,9 +1,15 @@
 package dev.litefleet.controller;
 
 import dev.litefleet.controller.catalog.ApiKeyRow;
+import dev.litefleet.controller.catalog.Begun;
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.IdempotencyKey;
 import dev.litefleet.controller.catalog.Load;
+import dev.litefleet.controller.catalog.OperationDetail;
+import dev.litefleet.controller.catalog.OperationKind;
+import dev.litefleet.controller.catalog.OperationRow;
+import dev.litefleet.controller.catalog.OperationState;
 import dev.litefleet.controller.catalog.Provisioned;
 import dev.litefleet.controller.catalog.SessionRow;
 import dev.litefleet.controller.catalog.SessionState;
@@ -18,11 +24,15 @@ import dev.litefleet.controller.lease.ControllerChain.Verdict;
 import dev.litefleet.controller.lease.Failover;
 import dev.litefleet.controller.lease.Leases;
 import dev.litefleet.controller.operation.Assign;
+import dev.litefleet.controller.operation.Copies;
 import dev.litefleet.controller.operation.Delete;
+import dev.litefleet.controller.operation.FileCheck;
 import dev.litefleet.controller.operation.FleetException.NotServing;
+import dev.litefleet.controller.operation.Operations;
 import dev.litefleet.controller.operation.Route;
 import dev.litefleet.controller.operation.Unassign;
 import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
@@ -53,6 +63,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -108,6 +119,8 @@ public final class Controller implements AutoCloseable {
     private final Assign assign;
     private final Delete delete;
     private final Unassign unassign;
+    private final Copies copies;
+    private final Operations operations;
     private final List<PublicKeyJwk> jwtKeys;
     private final Consumer<ControllerEnd> ended;
     private final AtomicReference<State> state = new AtomicReference<>(State.SERVING);
@@ -141,6 +154,17 @@ public final class Controller implements AutoCloseable {
                         parts.tasks,
                         this::moved,
                         parts.config.releaseMax());
+        this.copies =
+                new Copies(
+                        parts.catalog,
+                        store,
+                        unassign,
+                        this::moved,
+                        FileCheck::run,
+                        fresh(parts.config.data().resolve("operations")),
+                        parts.tasks,
+                        parts.clock);
+        this.operations = new Operations(parts.catalog, copies, parts.tasks);
         this.failover =
                 new Failover(
                         parts.catalog,
@@ -274,6 +298,7 @@ public final class Controller implements AutoCloseable {
                         ended);
         controller.adopt(catalog.openSessions().join());
         controller.serve();
+        controller.operations.resume();
         var _ = catalog.end().thenAccept(controller::catalogEnded);
         log.atInfo()
                 .addKeyValue("epoch", epoch.number())
@@ -328,7 +353,7 @@ public final class Controller implements AutoCloseable {
     /// @param createOnly leave a tenant that is there alone, whatever its spec
     public CompletableFuture<Provisioned> provision(
             TenantId tenant, TenantSpec spec, boolean createOnly) {
-        var fresh = new Lineage(SessionId.create(parts.clock, parts.random).ulid());
+        Lineage fresh = freshLineage();
         return serving(() -> parts.catalog.provision(tenant, spec, createOnly, fresh))
                 .thenApply(this::provisioned);
     }
@@ -357,6 +382,118 @@ public final class Controller implements AutoCloseable {
     /// [ControllerConfig#releaseMax]. May be repeated.
     public CompletableFuture<Deletion> delete(TenantId tenant) {
         return serving(() -> started("delete-" + tenant, () -> delete.run(tenant)));
+    }
+
+    // Operations
+
+    /// The state of a tenant at `point`, as a copy of it would have it. Reads the store.
+    public CompletableFuture<Copies.Found> find(TenantId tenant, Point point) {
+        return serving(() -> started("find-" + tenant, () -> copies.find(tenant, point)));
+    }
+
+    /// A new tenant from a state that [#find] has found.
+    ///
+    /// @param target its id
+    public CompletableFuture<Begun> fork(
+            TenantId target,
+            TenantSpec spec,
+            Copies.Found source,
+            Optional<IdempotencyKey> repeat) {
+        return begin(
+                operation(
+                        OperationKind.FORK,
+                        target,
+                        OperationDetail.fork(
+                                freshLineage(),
+                                source.tenant().id(),
+                                source.plan().target(),
+                                spec)),
+                repeat,
+                0);
+    }
+
+    /// The tenant back to a state that [#find] has found.
+    ///
+    /// @param etag that it must have
+    public CompletableFuture<Begun> restore(
+            Copies.Found state, long etag, Optional<IdempotencyKey> repeat) {
+        TenantId tenant = state.tenant().id();
+        return begin(
+                operation(
+                        OperationKind.RESTORE,
+                        tenant,
+                        OperationDetail.restore(freshLineage(), tenant, state.plan().target())),
+                repeat,
+                etag);
+    }
+
+    /// A new tenant from a file, which is moved away if the operation starts, and deleted when it
+    /// ends.
+    ///
+    /// @param target its id
+    public CompletableFuture<Begun> importFile(
+            TenantId target, TenantSpec spec, Path file, Optional<IdempotencyKey> repeat) {
+        OperationRow operation =
+                operation(
+                        OperationKind.IMPORT,
+                        target,
+                        OperationDetail.imported(freshLineage(), spec));
+        try {
+            // Before it starts: it must find the file there.
+            Files.move(file, copies.file(operation));
+        } catch (IOException failed) {
+            throw new UncheckedIOException("cannot move an upload", failed);
+        }
+        return begin(operation, repeat, 0)
+                .whenComplete((begun, _) -> {
+                    if (!(begun instanceof Begun.Started)) {
+                        copies.file(operation).toFile().delete();
+                    }
+                });
+    }
+
+    /// Where uploads may be put before they are imported; emptied at every start.
+    public Path uploads() {
+        return copies.folder();
+    }
+
+    private CompletableFuture<Begun> begin(
+            OperationRow operation, Optional<IdempotencyKey> repeat, long etag) {
+        return serving(
+                () -> started(operation.id(), () -> operations.begin(operation, repeat, etag)));
+    }
+
+    private OperationRow operation(OperationKind kind, TenantId target, OperationDetail detail) {
+        return new OperationRow(
+                "op_" + SessionId.create(parts.clock, parts.random).ulid(),
+                kind,
+                target,
+                OperationState.RUNNING,
+                "begin",
+                detail,
+                parts.clock.instant().truncatedTo(ChronoUnit.MILLIS),
+                null);
+    }
+
+    private Lineage freshLineage() {
+        return new Lineage(SessionId.create(parts.clock, parts.random).ulid());
+    }
+
+    /// The operation, after waiting for its end for at most `max`.
+    public CompletableFuture<Optional<OperationRow>> operation(String id, Duration max) {
+        return serving(() -> started("wait-" + id, () -> operations.settled(id, max)));
+    }
+
+    /// The newest ones, newest first.
+    ///
+    /// @param before id that those of the page before ended with; empty for the first page
+    public CompletableFuture<List<OperationRow>> operations(String before, int limit) {
+        return serving(() -> parts.catalog.operations(before, limit));
+    }
+
+    /// How far a running operation is.
+    public Optional<Operations.Progress> progress(String operation) {
+        return operations.progress(operation);
     }
 
     // Routes

@@ -16,6 +16,7 @@ import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
 import dev.litefleet.service.Overloaded;
+import dev.litefleet.service.Problem;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.tenant.LocalDatabase;
@@ -151,6 +152,68 @@ public final class Catalog implements AutoCloseable {
     /// @return as it is now, with the session that still has to release it; nothing if unknown
     public CompletableFuture<Optional<TenantRow>> tombstone(TenantId id) {
         return write(tables -> tables.tombstone(id));
+    }
+
+    /// The tenant with its lineages and the log of the session that has it.
+    public CompletableFuture<Optional<TenantSource>> source(TenantId id) {
+        return read(tables -> tables.source(id));
+    }
+
+    // Operations
+
+    /// Begins an operation, unless it may not. One tenant has one at a time.
+    ///
+    /// @param etag that the tenant must have; 0 for any
+    public CompletableFuture<Begun> begin(
+            OperationRow operation, Optional<IdempotencyKey> repeat, long etag) {
+        return write(tables -> tables.begin(operation, repeat, etag));
+    }
+
+    /// @param phase what it does now
+    public CompletableFuture<Void> phase(String id, String phase) {
+        return write(tables -> tables.phase(id, phase));
+    }
+
+    /// The last commit of a fork or an import: the tenant is there from now on. May be repeated.
+    ///
+    /// @param from the lineage that its state was taken of; nothing for an import
+    /// @return whether it is; it is not if somebody made one of that name in between
+    public CompletableFuture<Boolean> made(
+            OperationRow operation, Optional<Lineage> from, OperationDetail.Outcome outcome) {
+        return write(tables -> tables.made(operation, from, outcome));
+    }
+
+    /// The last commit of a restore in place: the tenant's lineage is the new one from now on. May
+    /// be repeated.
+    ///
+    /// @param old the lineage that ends
+    /// @param last its last TXID; the new one begins with the next
+    /// @return whether it is; it is not if the tenant was deleted, or is not as `old` and `last`
+    ///   say
+    public CompletableFuture<Boolean> restored(
+            OperationRow operation, Lineage old, Txid last, OperationDetail.Outcome outcome) {
+        return write(tables -> tables.restored(operation, old, last, outcome));
+    }
+
+    /// Nothing but the operation itself changes.
+    public CompletableFuture<Void> failed(OperationRow operation, Problem problem) {
+        return write(tables -> tables.failed(operation, problem));
+    }
+
+    public CompletableFuture<Optional<OperationRow>> operation(String id) {
+        return read(tables -> tables.operation(id));
+    }
+
+    /// The newest ones, newest first.
+    ///
+    /// @param before id that those of the page before ended with; empty for the first page
+    public CompletableFuture<List<OperationRow>> operations(String before, int limit) {
+        return read(tables -> tables.operations(before, limit));
+    }
+
+    /// All that are not finished.
+    public CompletableFuture<List<OperationRow>> runningOperations() {
+        return read(CatalogTables::running);
     }
 
     // Assignments

@@ -1,17 +1,23 @@
 package dev.litefleet.controller.catalog;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import dev.litefleet.controller.placement.Placement;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.service.Problem;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.control.TokenGen;
+import dev.litefleet.worker.control.Wire;
 
 import org.jspecify.annotations.Nullable;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -36,6 +42,10 @@ final class CatalogTables {
             """;
     private static final String SESSION =
             "select id, worker, address, part, state, started from sessions ";
+    private static final String OPERATION =
+            "select id, kind, target, state, phase, detail, started_at, finished_at from operations"
+                    + " ";
+    private static final long IDEMPOTENCY_MILLIS = Duration.ofHours(24).toMillis();
     private static final String SPEC =
             """
             json_object('durability', ?, 'database_bytes_max', ?, 'statement_millis_max', ?,
@@ -45,6 +55,9 @@ final class CatalogTables {
     private final CatalogSql sql;
     private final InstantSource clock;
     private final Map<SessionId, Long> assigned = new HashMap<>();
+    private final Map<TenantId, Running> running = new HashMap<>();
+
+    private record Running(String id, OperationKind kind) {}
 
     CatalogTables(CatalogSql sql, InstantSource clock) {
         this.sql = sql;
@@ -59,6 +72,11 @@ final class CatalogTables {
                                 + " session",
                         row -> Map.entry(new SessionId(row.text(0)), row.integer(1)))
                 .forEach(entry -> assigned.put(entry.getKey(), entry.getValue()));
+        running.clear();
+        running()
+                .forEach(operation ->
+                        running.put(
+                                operation.target(), new Running(operation.id(), operation.kind())));
         return null;
     }
 
@@ -84,41 +102,51 @@ final class CatalogTables {
             label(id, spec);
             return new Provisioned.Updated(known(id), row.spec());
         }
-        long now = clock.millis();
+        insert(id, spec, fresh, new LineageOrigin(null, Txid.NONE, new Txid(1)), Txid.NONE);
+        return new Provisioned.Created(known(id));
+    }
+
+    /// Where a lineage comes from.
+    ///
+    /// @param from null if it began empty or with an imported file
+    /// @param fromTxid of `from`
+    /// @param first its own first TXID
+    private record LineageOrigin(@Nullable Lineage from, Txid fromTxid, Txid first) {}
+
+    private void insert(
+            TenantId id, TenantSpec spec, Lineage lineage, LineageOrigin origin, Txid floor) {
         sql.update(
                 """
                 insert into tenants (id, state, lineage, txid_floor, assignment, spec, token_gen,
                                      etag, created_at)
-                values (?, 'hibernated', ?, 0, 0,
+                values (?, 'hibernated', ?, ?, 0,
                 """
                         + SPEC
                         + ", 1, 1, ?)",
                 id.name(),
-                fresh.ulid(),
+                lineage.ulid(),
+                floor.value(),
                 spec.durability().word(),
                 spec.quotas().databaseBytesMax(),
                 spec.quotas().statementMillisMax(),
                 spec.quotas().valueBytesMax(),
-                now);
-        sql.update(
-                "insert into lineages (tenant, lineage, first_txid) values (?, ?, 1)",
-                id.name(),
-                fresh.ulid());
+                clock.millis());
+        addLineage(id, lineage, origin);
         label(id, spec);
-        return new Provisioned.Created(
-                new TenantRow(
-                        id,
-                        TenantState.HIBERNATED,
-                        fresh,
-                        Txid.NONE,
-                        null,
-                        null,
-                        0,
-                        spec,
-                        1,
-                        1,
-                        Instant.ofEpochMilli(now),
-                        null));
+    }
+
+    private void addLineage(TenantId id, Lineage lineage, LineageOrigin origin) {
+        Lineage from = origin.from();
+        sql.update(
+                """
+                insert into lineages (tenant, lineage, from_lineage, from_txid, first_txid)
+                values (?, ?, ?, ?, ?)
+                """,
+                id.name(),
+                lineage.ulid(),
+                from == null ? null : from.ulid(),
+                from == null ? null : origin.fromTxid().value(),
+                origin.first().value());
     }
 
     private void label(TenantId id, TenantSpec spec) {
@@ -192,6 +220,253 @@ final class CatalogTables {
         return tenant(id);
     }
 
+    /// The tenant with its lineages and the log of the session that has it.
+    Optional<TenantSource> source(TenantId id) {
+        return tenant(id)
+                .map(row ->
+                        new TenantSource(
+                                row,
+                                spans(row),
+                                Optional.ofNullable(row.session())
+                                        .flatMap(session -> session(new SessionId(session)))
+                                        .map(SessionRow::log)));
+    }
+
+    /// Oldest first.
+    private List<LineageSpan> spans(TenantRow tenant) {
+        return sql.query(
+                """
+                select lineage, first_txid, ended_txid from lineages
+                where tenant = ? order by ended_txid is null, first_txid, lineage
+                """,
+                row ->
+                        new LineageSpan(
+                                new Lineage(row.text(0)),
+                                new Txid(row.integer(1)),
+                                row.isNull(2) ? null : new Txid(row.integer(2))),
+                tenant.id().name());
+    }
+
+    // Operations
+
+    /// Begins an operation, unless it may not. One tenant has one at a time.
+    ///
+    /// @param etag that the tenant must have; 0 for any
+    Begun begin(OperationRow operation, Optional<IdempotencyKey> repeat, long etag) {
+        if (repeat.isPresent()) {
+            Optional<Begun> before = before(repeat.get());
+            if (before.isPresent()) {
+                return before.get();
+            }
+        }
+        TenantId target = operation.target();
+        Running other = running.get(target);
+        if (other != null) {
+            return new Begun.Busy(other.id());
+        }
+        Optional<TenantRow> tenant = tenant(target);
+        if (tenant.isPresent() && tenant.get().deletedAt() != null) {
+            return new Begun.Deleted(tenant.get().deletedAt());
+        }
+        if (operation.kind() != OperationKind.RESTORE) {
+            if (tenant.isPresent()) {
+                return new Begun.Exists();
+            }
+        } else if (tenant.isEmpty()) {
+            return new Begun.NotFound();
+        } else if (etag != 0 && tenant.get().etag() != etag) {
+            return new Begun.Stale(tenant.get().etag());
+        }
+        sql.update(
+                """
+                insert into operations (id, kind, target, state, phase, detail, started_at)
+                values (?, ?, ?, 'running', ?, ?, ?)
+                """,
+                operation.id(),
+                operation.kind().word(),
+                target.name(),
+                operation.phase(),
+                json(operation.detail()),
+                operation.startedAt().toEpochMilli());
+        repeat.ifPresent(key ->
+                sql.update(
+                        """
+                        insert into idempotency (key, request_hash, status, answer, created_at)
+                        values (?, ?, 202, ?, ?)
+                        """,
+                        key.key(),
+                        key.hash(),
+                        operation.id(),
+                        clock.millis()));
+        running.put(target, new Running(operation.id(), operation.kind()));
+        event("operation_started", target.name(), null);
+        return new Begun.Started(operation);
+    }
+
+    private Optional<Begun> before(IdempotencyKey key) {
+        sql.update(
+                "delete from idempotency where created_at < ?",
+                clock.millis() - IDEMPOTENCY_MILLIS);
+        return sql
+                .query(
+                        "select request_hash, answer from idempotency where key = ?",
+                        row ->
+                                row.text(0).equals(key.hash())
+                                        ? (Begun)
+                                                new Begun.Again(
+                                                        operation(row.text(1)).orElseThrow())
+                                        : new Begun.KeyReused(),
+                        key.key())
+                .stream()
+                .findAny();
+    }
+
+    /// @param phase what it does now
+    Void phase(String id, String phase) {
+        sql.update("update operations set phase = ? where id = ? and state = 'running'", phase, id);
+        return null;
+    }
+
+    /// The last commit of a fork or an import: the tenant is there from now on.
+    ///
+    /// @return whether it is; it is not if somebody made one of that name in between
+    boolean made(OperationRow operation, Optional<Lineage> from, OperationDetail.Outcome outcome) {
+        OperationState state = operation(operation.id()).orElseThrow().state();
+        if (state != OperationState.RUNNING) {
+            return state == OperationState.SUCCEEDED; // An earlier attempt came this far.
+        }
+        if (tenant(operation.target()).isPresent()) {
+            return false;
+        }
+        OperationDetail detail = operation.detail();
+        var first = new Txid(outcome.txid());
+        insert(
+                operation.target(),
+                detail.tenantSpec(),
+                new Lineage(detail.lineage()),
+                new LineageOrigin(from.orElse(null), new Txid(detail.sourceTxid()), first),
+                first);
+        finish(operation, OperationState.SUCCEEDED, detail.succeeded(outcome));
+        event(
+                operation.kind() == OperationKind.FORK ? "tenant_forked" : "tenant_provisioned",
+                operation.target().name(),
+                null);
+        return true;
+    }
+
+    /// The last commit of a restore in place: the tenant's lineage is the new one from now on.
+    ///
+    /// @param old the lineage that ends
+    /// @param last its last TXID; the new one begins with the next
+    /// @return whether it is; it is not if the tenant was deleted, or is not as `old` and `last`
+    ///   say
+    boolean restored(
+            OperationRow operation, Lineage old, Txid last, OperationDetail.Outcome outcome) {
+        OperationState state = operation(operation.id()).orElseThrow().state();
+        if (state != OperationState.RUNNING) {
+            return state == OperationState.SUCCEEDED; // An earlier attempt came this far.
+        }
+        TenantId id = operation.target();
+        var fresh = new Lineage(operation.detail().lineage());
+        int changed =
+                sql.update(
+                        """
+                        update tenants set lineage = ?, txid_floor = ?, etag = etag + 1
+                        where id = ? and lineage = ? and txid_floor <= ? and state = 'hibernated'
+                        """,
+                        fresh.ulid(),
+                        last.value() + 1,
+                        id.name(),
+                        old.ulid(),
+                        last.value());
+        if (changed == 0) {
+            return false;
+        }
+        sql.update(
+                "update lineages set ended_txid = ? where tenant = ? and lineage = ?",
+                last.value(),
+                id.name(),
+                old.ulid());
+        var origin = new LineageOrigin(old, new Txid(operation.detail().sourceTxid()), last.next());
+        addLineage(id, fresh, origin);
+        if (outcome.bookmark() != null) {
+            sql.update(
+                    """
+                    insert into bookmarks (tenant, name, lineage, txid, created_at)
+                    values (?, ?, ?, ?, ?) on conflict do nothing
+                    """,
+                    id.name(),
+                    outcome.bookmark(),
+                    old.ulid(),
+                    last.value(),
+                    clock.millis());
+        }
+        finish(operation, OperationState.SUCCEEDED, operation.detail().succeeded(outcome));
+        event("tenant_restored", id.name(), null);
+        return true;
+    }
+
+    /// Nothing but the operation itself changes.
+    Void failed(OperationRow operation, Problem problem) {
+        if (operation(operation.id()).orElseThrow().state() == OperationState.RUNNING) {
+            finish(operation, OperationState.FAILED, operation.detail().failed(problem));
+            event("operation_failed", operation.target().name(), null);
+        }
+        return null;
+    }
+
+    private void finish(OperationRow operation, OperationState state, OperationDetail detail) {
+        sql.update(
+                """
+                update operations set state = ?, phase = 'done', detail = ?, finished_at = ?
+                where id = ?
+                """,
+                state.word(),
+                json(detail),
+                clock.millis(),
+                operation.id());
+        running.remove(operation.target());
+    }
+
+    Optional<OperationRow> operation(String id) {
+        return sql.query(OPERATION + "where id = ?", CatalogTables::operationRow, id).stream()
+                .findAny();
+    }
+
+    /// The newest ones, newest first.
+    ///
+    /// @param before id that those of the page before ended with; empty for the first page
+    List<OperationRow> operations(String before, int limit) {
+        return sql.query(
+                OPERATION + "where ? = '' or id < ? order by id desc limit ?",
+                CatalogTables::operationRow,
+                before,
+                before,
+                (long) limit);
+    }
+
+    /// All that are not finished.
+    List<OperationRow> running() {
+        return sql.query(
+                OPERATION + "where state = 'running' order by id", CatalogTables::operationRow);
+    }
+
+    private static String json(OperationDetail detail) {
+        return new String(Wire.write(detail), UTF_8);
+    }
+
+    private static OperationRow operationRow(CatalogSql.Row row) {
+        return new OperationRow(
+                row.text(0),
+                OperationKind.parse(row.text(1)),
+                new TenantId(row.text(2)),
+                OperationState.parse(row.text(3)),
+                row.text(4),
+                Wire.read(row.text(5).getBytes(UTF_8), OperationDetail.class),
+                Instant.ofEpochMilli(row.integer(6)),
+                row.isNull(7) ? null : Instant.ofEpochMilli(row.integer(7)));
+    }
+
     // Assignments
 
     Assigned assign(TenantId id, Function<Load, Placement.Decision> choose) {
@@ -205,6 +480,11 @@ final class CatalogTables {
         }
         if (row.session() != null) {
             return to(row, new SessionId(row.session()));
+        }
+        Running operation = running.get(id);
+        if (operation != null && operation.kind() == OperationKind.RESTORE) {
+            // Whatever it wrote now would be beyond the end of the lineage that is about to end.
+            return new Assigned.NoRoom("it is being restored by operation " + operation.id());
         }
         return switch (choose.apply(load())) {
             case Placement.Decision.NoRoom(var reason) -> new Assigned.NoRoom(reason);

@@ -1,11 +1,23 @@
 package dev.litefleet.controller.operation;
 
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.service.Problem;
 
 /// Why a tenant cannot be reached, classed by what the caller should do about it.
 public abstract sealed class FleetException extends RuntimeException {
     private FleetException(String message) {
         super(message);
+    }
+
+    /// What a client is told.
+    public Problem problem() {
+        String detail = String.valueOf(getMessage());
+        return switch (this) {
+            case TenantNotFound _ -> new Problem(404, "TENANT_NOT_FOUND", detail, false);
+            case TenantDeleted _ -> new Problem(410, "TENANT_DELETED", detail, false);
+            case NoWorkers _ -> new Problem(503, "NO_WORKERS", detail, true);
+            case NotServing _ -> new Problem(503, "NOT_SERVING", detail, true);
+        };
     }
 
     /// No tenant has this id. 404.
