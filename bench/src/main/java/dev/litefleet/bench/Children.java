@@ -2,6 +2,7 @@ package dev.litefleet.bench;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -10,6 +11,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -17,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /// The processes under measurement: our fleet by its launcher, and its peers.
@@ -217,6 +220,30 @@ final class Children {
                     .findFirst()
                     .orElseThrow();
         }
+    }
+
+    /// Heap in use after a full collection, kB, by the JDK's jcmd.
+    static long heapKilobytesAfterCollection(ProcessHandle process) throws IOException {
+        jcmd(process, "GC.run");
+        return HEAP_USED
+                .matcher(jcmd(process, "GC.heap_info"))
+                .results()
+                .mapToLong(generation -> Long.parseLong(generation.group(1)))
+                .sum();
+    }
+
+    private static final Pattern HEAP_USED =
+            Pattern.compile("(?:DefNew|Tenured|garbage-first heap)\\s+total \\d+K, used (\\d+)K");
+
+    private static String jcmd(ProcessHandle process, String command) throws IOException {
+        Process jcmd =
+                new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                                Long.toString(process.pid()),
+                                command)
+                        .redirectErrorStream(true)
+                        .start();
+        return new String(jcmd.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     }
 
     static long openFiles(ProcessHandle process) throws IOException {

@@ -2,16 +2,21 @@ package dev.litefleet.bench;
 
 import dev.litefleet.bench.Children.Fleet;
 import dev.litefleet.bench.Children.Tenant;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Map;
-import java.util.concurrent.Callable;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 
-/// Resident memory and open files of a worker with many open, then hibernated tenants.
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.locks.LockSupport;
+
+/// Resident memory and open files of a worker with many open tenants, then with as many hibernated
+/// ones besides.
 @Command(name = "memory", description = "A worker with 1,000 open and 1,000 hibernated tenants.")
 final class MemoryBench implements Callable<Integer> {
     @ParentCommand private @Nullable Bench bench;
@@ -19,41 +24,38 @@ final class MemoryBench implements Callable<Integer> {
     @Option(names = "--tenants", defaultValue = "1000")
     private int tenants;
 
-    @Option(
-            names = "--hibernate-seconds",
-            defaultValue = "20",
-            description = "Idle time before a tenant hibernates in the second part.")
-    private int hibernateSeconds;
-
     @Override
     public Integer call() throws Exception {
         Bench settings = java.util.Objects.requireNonNull(bench);
         Path folder = Files.createTempDirectory("litefleet-bench");
         try (Fleet fleet =
-                Fleet.start(settings.home(), folder.resolve("open"), Map.of(), "--workers", "1")) {
-            report("no tenant", fleet);
-            fill(fleet);
-            report(tenants + " open tenants", fleet);
-        }
-        try (Fleet fleet =
                 Fleet.start(
                         settings.home(),
-                        folder.resolve("hibernated"),
+                        folder,
                         Map.of(),
                         "--workers",
                         "1",
-                        "--worker-opt=--set=tenant.hibernate-after=" + hibernateSeconds + "s")) {
-            report("no tenant", fleet);
-            fill(fleet);
-            java.util.concurrent.locks.LockSupport.parkNanos(
-                    (hibernateSeconds + 60L) * 1_000_000_000L);
-            report(tenants + " hibernated tenants", fleet);
+                        "--worker-opt=--set=tenant.residents-max=" + tenants)) {
+            ProcessHandle worker = fleet.worker("w-1");
+            report("no tenant", worker);
+            fill(fleet, 0);
+            long files = Children.openFiles(worker);
+            report(tenants + " open", worker);
+            for (int hibernated = tenants; hibernated <= 3 * tenants; hibernated += tenants) {
+                fill(fleet, hibernated);
+                // The least recently used are closed beside the work: done when no more files
+                // are open.
+                while (Children.openFiles(worker) > files) {
+                    LockSupport.parkNanos(100_000_000L);
+                }
+                report("%d open, %d hibernated".formatted(tenants, hibernated), worker);
+            }
         }
         return 0;
     }
 
-    private void fill(Fleet fleet) throws Exception {
-        for (int i = 0; i < tenants; i++) {
+    private void fill(Fleet fleet, int from) throws Exception {
+        for (int i = from; i < from + tenants; i++) {
             Tenant tenant = fleet.provision("agent-" + i, "async");
             new HttpLoad(
                             tenant.pipeline(),
@@ -63,10 +65,10 @@ final class MemoryBench implements Callable<Integer> {
         }
     }
 
-    private static void report(String what, Fleet fleet) throws Exception {
-        ProcessHandle worker = fleet.worker("w-1");
+    private static void report(String what, ProcessHandle worker) throws Exception {
+        long heap = Children.heapKilobytesAfterCollection(worker);
         System.out.printf(
-                "%-28s worker: %,d kB resident, %,d files open%n",
-                what, Children.residentKilobytes(worker), Children.openFiles(worker));
+                "%-28s worker: %,d kB resident, %,d kB of heap live, %,d files open%n",
+                what, Children.residentKilobytes(worker), heap, Children.openFiles(worker));
     }
 }
