@@ -196,7 +196,7 @@ public final class Worker implements AutoCloseable {
                                 address,
                                 commits.durable().part(),
                                 folder.previous().map(SessionId::ulid).orElse(null),
-                                config.tenant().residentsMax(),
+                                config.tenant().assignedMax(),
                                 VERSION),
                         auth,
                         lease,

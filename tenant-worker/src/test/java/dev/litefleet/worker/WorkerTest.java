@@ -16,7 +16,13 @@ import dev.litefleet.worker.control.HeartbeatReply;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.TokenGen;
+import dev.litefleet.worker.tenant.TenantConfig;
+
 import io.vertx.core.json.JsonObject;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
@@ -26,8 +32,6 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /// The life of a worker: a whole one in this process, over real sockets, on a store that outlives
 /// it, beside a controller that says what the test wants.
@@ -60,6 +64,19 @@ final class WorkerTest {
                 assertThat(beat.residents()).isEqualTo(1);
                 assertThat(beat.assigned()).isEqualTo(1);
             });
+        }
+    }
+
+    /// Placement counts what is assigned, and a hibernated tenant stays assigned: a fleet of idle
+    /// tenants was full when as many had been placed as may be open.
+    @Test
+    void takesMoreTenantsThanMayBeOpenAtOnce() throws InterruptedException {
+        try (var running = running()) {
+            Registration registration = running.controller.registrations.poll(10, TimeUnit.SECONDS);
+
+            assertThat(registration.tenantsMax())
+                    .isEqualTo(TenantConfig.DEFAULT.assignedMax())
+                    .isGreaterThan(TenantConfig.DEFAULT.residentsMax());
         }
     }
 

@@ -7,6 +7,8 @@ import java.time.Duration;
 /// @param hibernateAfter idle time after which a tenant is closed
 /// @param residentsMax tenants open at once; above it the least recently used are closed. An open
 ///   tenant costs 0.3 to 0.5 MB and 6 to 9 file descriptors
+/// @param assignedMax tenants that the controller may place here, hibernated ones included: these
+///   cost a few hundred bytes and, until they are evicted, their file
 /// @param requestsMax requests of one tenant inside at once, waiting ones included; more are
 ///   refused
 /// @param readersMax connections of one tenant that read outside transactions
@@ -25,6 +27,7 @@ import java.time.Duration;
 public record TenantConfig(
         Duration hibernateAfter,
         int residentsMax,
+        int assignedMax,
         int requestsMax,
         int readersMax,
         int transactionsMax,
@@ -40,6 +43,7 @@ public record TenantConfig(
             new TenantConfig(
                     Duration.ofMinutes(10),
                     2000,
+                    100_000,
                     1000,
                     4,
                     32,
@@ -55,6 +59,7 @@ public record TenantConfig(
     public TenantConfig {
         positive("hibernate_after", hibernateAfter);
         positive("residents_max", residentsMax);
+        positive("assigned_max", assignedMax);
         positive("requests_max", requestsMax);
         positive("readers_max", readersMax);
         positive("transactions_max", transactionsMax);

@@ -45,6 +45,7 @@ final class CursorTest {
                 new TenantConfig(
                         d.hibernateAfter(),
                         d.residentsMax(),
+                        d.assignedMax(),
                         d.requestsMax(),
                         2,
                         d.transactionsMax(),

@@ -53,6 +53,7 @@ final class TransactionLimitsTest {
         return new TenantConfig(
                 d.hibernateAfter(),
                 d.residentsMax(),
+                d.assignedMax(),
                 d.requestsMax(),
                 d.readersMax(),
                 d.transactionsMax(),
@@ -414,6 +415,7 @@ final class TransactionLimitsTest {
                 new TenantConfig(
                         d.hibernateAfter(),
                         d.residentsMax(),
+                        d.assignedMax(),
                         3,
                         d.readersMax(),
                         d.transactionsMax(),
