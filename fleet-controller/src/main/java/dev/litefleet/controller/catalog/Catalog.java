@@ -6,8 +6,9 @@ import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
-import dev.litefleet.replica.history.LineageHistory;
-import dev.litefleet.replica.history.Snapshotter;
+import dev.litefleet.replica.history.HistoryDays;
+import dev.litefleet.replica.history.MergeSchedule;
+import dev.litefleet.replica.history.Merges;
 import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.SessionId;
@@ -30,6 +31,7 @@ import org.slf4j.LoggerFactory;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -71,6 +73,8 @@ public final class Catalog implements AutoCloseable {
     private final AtomicInteger waiting = new AtomicInteger();
     private final Tasks.Guard draining;
     private final AtomicBoolean maintained = new AtomicBoolean();
+    private final MergeSchedule merges = new MergeSchedule();
+    private long mergedBytes; // of drains that `merges` knows; the maintainer's
     private final ShippedDatabase database;
     private final CatalogSql sql; // the thread's
     private final CatalogTables tables; // the thread's
@@ -482,7 +486,7 @@ public final class Catalog implements AutoCloseable {
                 if (!closing && database.drainDue()) {
                     drain();
                     thread.execute(this::checkpoint);
-                    snapshot();
+                    merge();
                 }
             } catch (RejectedExecutionException | Ended closed) {
                 break;
@@ -515,13 +519,17 @@ public final class Catalog implements AutoCloseable {
     }
 
     /// So that a start reads a snapshot and few files, however long the fleet has lived.
-    private void snapshot() {
-        LineageHistory history = LineageHistory.list(shipping.store(), database.key());
-        long bytes =
-                read(_ -> sql.integer("pragma page_count") * sql.integer("pragma page_size"))
-                        .join();
-        if (Snapshotter.due(history.files(), bytes, shipping.clock().instant())) {
-            Snapshotter.write(shipping.store(), history, shipping.tmp());
+    private void merge() {
+        merges.drained(database.drainedBytes() - mergedBytes, database.drainedMillis());
+        mergedBytes = database.drainedBytes();
+        Instant now = shipping.clock().instant();
+        long bytes = database.databaseBytes();
+        if (merges.filesDue(bytes, now) || merges.indexDue()) {
+            MergeSchedule.Look look = merges.look();
+            Merges.Done done =
+                    Merges.write(shipping.store(), database.key(), bytes, now, shipping.tmp());
+            HistoryDays.merge(shipping.store(), database.key());
+            merges.done(look, done.standing());
         }
     }
 

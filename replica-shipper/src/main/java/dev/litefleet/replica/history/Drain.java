@@ -4,6 +4,7 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxWriter;
 import dev.litefleet.replica.objects.ObjectStore;
+
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -20,22 +21,27 @@ public final class Drain {
     /// the same name is the same content, whoever wrote it.
     ///
     /// @param tmp folder for a temporary file, used for more than 8 MiB
+    /// @return size of the derived file in bytes
     /// @throws dev.litefleet.replica.objects.StoreException if a write was not acknowledged; call
     ///   again with the same input
     /// @throws IllegalStateException if `input` lacks a page by which the database grew
-    public static void write(ObjectStore store, TenantKey tenant, DrainInput input, Path tmp) {
-        writeFile(store, tenant, input, tmp);
+    public static long write(ObjectStore store, TenantKey tenant, DrainInput input, Path tmp) {
+        long bytes = writeFile(store, tenant, input, tmp);
         HistoryIndex.write(store, tenant, input.points());
+        return bytes;
     }
 
     /// The derived file alone.
-    static void writeFile(ObjectStore store, TenantKey tenant, DrainInput input, Path tmp) {
+    ///
+    /// @return its size in bytes
+    static long writeFile(ObjectStore store, TenantKey tenant, DrainInput input, Path tmp) {
         String key = DerivedFile.key(tenant, DerivedFile.LEVEL_DRAIN, input.min(), input.max());
         try (var body = new BodyBuffer(tmp)) {
             encode(input, body);
+            var object = body.body().withTimestamp(Instant.ofEpochMilli(input.lastMillis()));
             // Created or occupied: either way it is there.
-            store.putIfAbsent(
-                    key, body.body().withTimestamp(Instant.ofEpochMilli(input.lastMillis())));
+            store.putIfAbsent(key, object);
+            return object.length();
         } catch (IOException failed) {
             throw new UncheckedIOException("cannot write " + key, failed);
         }

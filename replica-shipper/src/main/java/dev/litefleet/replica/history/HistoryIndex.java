@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
 import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
@@ -18,6 +19,9 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -38,7 +42,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
-import org.jspecify.annotations.Nullable;
 
 /// A history object, `history/<min>-<max>.json.gz`: the exact points of one drain, or of a part of
 /// a very large one. Layout: `FORMAT.md`.
@@ -53,7 +56,10 @@ public final class HistoryIndex {
     ///
     /// @param min first TXID in it
     /// @param max last TXID in it
-    public record Range(TenantKey tenant, Txid min, Txid max, String key) {}
+    /// @param size in bytes
+    /// @param modified as listed; for grouping and for retention, never for ordering
+    public record Range(
+            TenantKey tenant, Txid min, Txid max, String key, long size, Instant modified) {}
 
     private static final Pattern NAME =
             Pattern.compile("([0-7][0-9a-f]{15})-([0-7][0-9a-f]{15})\\.json\\.gz");
@@ -63,19 +69,30 @@ public final class HistoryIndex {
 
     private HistoryIndex() {}
 
-    /// Writes what holds `points`, in objects of at most [#POINTS_MAX]; one that is there already
-    /// is left alone.
+    /// Writes what holds `points`, in objects of at most [#POINTS_MAX] and of one UTC day each, so
+    /// that a day's object ([HistoryDays]) has no more than its day; one that is there already is
+    /// left alone.
     ///
     /// @param points ascending, none missing in between
     static void write(ObjectStore store, TenantKey tenant, List<IndexPoint> points) {
-        for (int from = 0; from < points.size(); from += POINTS_MAX) {
-            List<IndexPoint> part =
-                    points.subList(from, Math.min(from + POINTS_MAX, points.size()));
+        for (int from = 0, to; from < points.size(); from = to) {
+            to = from + 1;
+            while (to < points.size()
+                    && to - from < POINTS_MAX
+                    && day(points.get(to)) == day(points.get(from))) {
+                to++;
+            }
+            List<IndexPoint> part = points.subList(from, to);
             store.putIfAbsent(
                     key(tenant, part.getFirst().min(), part.getLast().max()),
                     ObjectBody.of(encode(tenant, part))
                             .withTimestamp(Instant.ofEpochMilli(part.getLast().lastMillis())));
         }
+    }
+
+    /// The UTC day of an entry: that of its last commit, counted from 1970-01-01.
+    static long day(IndexPoint point) {
+        return MergeSchedule.dayOf(point.lastMillis());
     }
 
     /// The history objects of a tenant, ascending. One LIST request per 1,000.
@@ -113,7 +130,7 @@ public final class HistoryIndex {
         return tenant.prefix() + "history/";
     }
 
-    private static String key(TenantKey tenant, Txid min, Txid max) {
+    static String key(TenantKey tenant, Txid min, Txid max) {
         return folder(tenant) + min + "-" + max + ".json.gz";
     }
 
@@ -126,7 +143,9 @@ public final class HistoryIndex {
         Txid max = Txid.parse(name.group(2));
         return min.value() < 1 || max.compareTo(min) < 0
                 ? Optional.empty()
-                : Optional.of(new Range(tenant, min, max, object.key()));
+                : Optional.of(
+                        new Range(
+                                tenant, min, max, object.key(), object.size(), object.modified()));
     }
 
     static byte[] encode(TenantKey tenant, List<IndexPoint> points) {

@@ -8,17 +8,15 @@ import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Reach.Item;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
-import java.util.NavigableSet;
-import java.util.Optional;
-import java.util.stream.Stream;
+
 import org.jspecify.annotations.Nullable;
 
-/// Which objects make up a state of a database, oldest first: the newest whole file not after it,
-/// then what reaches it in the fewest steps, derived files where they end early enough, and log
-/// entries for the rest.
+import java.util.List;
+import java.util.NavigableSet;
+
+/// Which objects make up a state of a database, oldest first: a whole file not after it, then what
+/// reaches it at the least cost in bytes and requests ([Reach#cheapest]), derived files where they
+/// end early enough, and log entries for the rest.
 ///
 /// @param steps each begins at most one TXID after the end of the one before
 /// @param before nearest state at or before `target` that derived files alone produce: the answer
@@ -38,12 +36,6 @@ public record RestorePlan(
         /// An entry of a segment.
         record ApplyEntry(IndexPoint entry) implements Step {}
     }
-
-    // A snapshot before a drain that happens to be whole, and files before entries.
-    private static final Comparator<Item> NEWEST_FIRST =
-            Comparator.comparingLong(Item::max)
-                    .thenComparingInt(item -> item.file() == null ? -1 : item.file().level())
-                    .reversed();
 
     public RestorePlan {
         steps = List.copyOf(steps);
@@ -84,25 +76,11 @@ public record RestorePlan(
     }
 
     private static List<Step> steps(List<Item> items, Txid target) {
-        // From the newest whole file; from an older one if something is missing after that.
-        Stream<Item> wholes =
-                items.stream()
-                        .filter(item -> item.min() == 1 && item.max() <= target.value())
-                        .sorted(NEWEST_FIRST);
-        return wholes.flatMap(whole -> from(whole, items, target).stream())
-                .findFirst()
-                .orElseThrow(() -> new IllegalStateException("no way to reachable " + target));
-    }
-
-    private static Optional<List<Step>> from(Item whole, List<Item> items, Txid target) {
-        List<Item> rest = Reach.chain(items, whole.max(), target.value());
-        if (rest == null) {
-            return Optional.empty();
+        List<Item> cheapest = Reach.cheapest(items, target.value());
+        if (cheapest == null) {
+            throw new IllegalStateException("no way to reachable " + target);
         }
-        var steps = new ArrayList<Step>();
-        steps.add(step(whole));
-        rest.forEach(item -> steps.add(step(item)));
-        return Optional.of(steps);
+        return cheapest.stream().map(RestorePlan::step).toList();
     }
 
     private static Step step(Item item) {

@@ -10,6 +10,7 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.RoughHistory;
+
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -108,7 +109,8 @@ final class DrainedLife {
         return images;
     }
 
-    private void take(Commit commit) {
+    /// A commit of this history that the test made itself.
+    void take(Commit commit) {
         long[] at = new long[commit.pgnos().length];
         for (int i = 0; i < at.length; i++) {
             at[i] = places.size();

@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -107,6 +108,51 @@ final class LitestreamOracleTest {
                 yield extension.restore(replica(cut), folder);
             }
         };
+    }
+
+    /// Enough drains for merges of both levels, with snapshots between.
+    @Seeds(2)
+    void litestreamRestoresMergedHistories(long seed) throws Exception {
+        var url = server.url("fleet/m" + seed);
+        try (var store = url.open(S3FaultServer.CREDENTIALS);
+                var history = RoughHistory.seeded(folder, DrainedLife.TENANT, seed)) {
+            var life = new DrainedLife(history, store, folder);
+            var random = new SplittableRandom(seed);
+            int drains = seed == 0 ? 270 : 60;
+            for (int drain = 0; drain < drains; drain++) {
+                life.live(1);
+                life.drain();
+                history.checkpoint();
+                if (drain == 40) {
+                    Snapshotter.write(store, life.listed(), folder);
+                }
+                if (drain % 16 == 15) {
+                    Merges.write(
+                            store,
+                            DrainedLife.TENANT,
+                            (long) history.databasePages() * history.pageSize(),
+                            Instant.ofEpochMilli(history.millis()),
+                            folder);
+                }
+            }
+            List<DerivedFile> files = life.listed().files();
+            assertThat(files).anyMatch(file -> file.level() == (seed == 0 ? 3 : 2));
+            assertThat(files).anyMatch(file -> file.level() == 9);
+            List<Txid> points =
+                    List.of(
+                            files.get(random.nextInt(files.size())).max(),
+                            files.get(random.nextInt(files.size())).max());
+            for (LitestreamRestore litestream : LITESTREAM) {
+                assertThat(litestream.restore(replica("fleet/m" + seed), folder))
+                        .hasBinaryContent(history.image());
+                for (Txid point : points) {
+                    assertThat(restore(litestream, store, "fleet/m" + seed, point))
+                            .as("%s by %s", point, litestream)
+                            .hasSameBinaryContentAs(ours(store, life, point))
+                            .hasBinaryContent(life.images().get(point));
+                }
+            }
+        }
     }
 
     /// The same folder on every S3 server there is.

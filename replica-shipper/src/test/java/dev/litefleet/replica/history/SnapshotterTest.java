@@ -13,6 +13,14 @@ import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.Seeds;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,11 +29,6 @@ import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
 
 final class SnapshotterTest {
     @TempDir private Path folder;
@@ -46,24 +49,49 @@ final class SnapshotterTest {
 
     static Stream<Arguments> due() {
         String many =
-                IntStream.rangeClosed(2, 66)
+                IntStream.rangeClosed(2, 64)
                         .mapToObj(n -> "1:" + n + "-" + n)
                         .collect(Collectors.joining(" "));
+        String large = many.replace("1:64-64", "");
         return Stream.of(
                 arguments("nothing at all", "", 0, 1_000_000, false),
                 arguments("the first drain is a snapshot", "1:1-4", 1, 1_000_000, false),
                 arguments("unchanged for days", "1:1-4 9:1-4", 1, 1_000_000, false),
                 arguments("few newer bytes", "9:1-4 1:5-6", 1_000, 10, false),
-                arguments("newer than the database is large", "9:1-4 1:5-6 1:7-7", 1_999, 10, true),
+                arguments("less than is worth a request", large + " 9:1-1", 1_000, 10, false),
+                arguments("63 newer files", many + " 9:1-1", 1 << 20, 10, false),
+                arguments("64 newer files", many + " 1:65-65 9:1-1", 1 << 20, 10, true),
                 arguments(
-                        "64 newer files",
-                        many.replace(" 1:66-66", "") + " 9:1-1",
-                        1 << 20,
-                        10,
-                        false),
-                arguments("65 newer files", many + " 9:1-1", 1 << 20, 10, true),
+                        "64 files, but merged", many + " 1:65-65 2:2-17 9:1-1", 1 << 20, 10, false),
                 arguments("changed, a day old", "9:1-4 1:5-6", 1 << 20, 86_404, true),
                 arguments("changed, not yet a day old", "9:1-4 1:5-6", 1 << 20, 86_403, false));
+    }
+
+    /// Bytes of a whole file, bytes of one after it, and the database's.
+    @ParameterizedTest(name = "{0}")
+    @CsvSource({
+        "newer is as large as the database, 200000, 400000, 400000, false",
+        "newer is larger than the database, 200000, 400001, 400000, true",
+        "both are twice the database, 400000, 400000, 400000, false",
+        "both are more than twice a database that shrank, 800001, 1000, 400000, true",
+        "a tiny one that shrank, 120000, 1000, 4096, false",
+        "a tiny one beyond what is worth a request, 60000, 140000, 4096, true"
+    })
+    void dueByBytes(String situation, long whole, long newer, long database, boolean expected) {
+        DerivedFile snapshot = LineageHistoryTest.files("9:1-4").getFirst();
+        DerivedFile drain = LineageHistoryTest.files("1:5-6").getFirst();
+
+        assertThat(
+                        Snapshotter.due(
+                                List.of(sized(snapshot, whole), sized(drain, newer)),
+                                database,
+                                Instant.EPOCH))
+                .isEqualTo(expected);
+    }
+
+    private static DerivedFile sized(DerivedFile file, long size) {
+        return new DerivedFile(
+                file.level(), file.min(), file.max(), size, file.modified(), file.key());
     }
 
     /// The snapshot alone restores to what the files restore to, and is dated like the last of

@@ -4,11 +4,13 @@ import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.worker.tenant.ShippedDatabase.Checkpoint;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Drains one open tenant when it is due, and then checkpoints it.
 ///
@@ -69,7 +71,7 @@ final class Checkpointer implements WritePermit.Claim {
     private void round() {
         try {
             settle();
-            tenant.snapshotIfDue();
+            tenant.mergeIfDue();
             if (tenant.permit().take(this, Deadlines.NEVER)) {
                 granted();
             }
@@ -107,7 +109,9 @@ final class Checkpointer implements WritePermit.Claim {
         }
         long before = database.drainedBytes();
         database.drain();
-        tenant.drained(database.drainedBytes() - before);
+        if (database.drainedBytes() > before) {
+            tenant.drained(database.drainedBytes() - before);
+        }
     }
 
     @Override

@@ -150,15 +150,16 @@ final class OpenTenant {
         roomMayBe();
     }
 
-    void drained(long pageBytes) {
-        tenant.snapshots().drained(pageBytes);
+    /// A drain has been written.
+    ///
+    /// @param fileBytes size of its files
+    void drained(long fileBytes) {
+        tenant.merges().drained(fileBytes, database.drainedMillis());
     }
 
-    /// Writes a new snapshot beside the drains, if it may be time.
-    void snapshotIfDue() {
-        if (tenant.snapshots().look(database.databaseBytes(), now())) {
-            tenants.snapshot(database.key(), database.databaseBytes());
-        }
+    /// Has derived files merged beside the drains, if it is time.
+    void mergeIfDue() {
+        tenants.mergeIfDue(database.key(), tenant.merges(), database.databaseBytes());
     }
 
     /// A commit happened on a connection that did not hold the permit: nobody has captured it.

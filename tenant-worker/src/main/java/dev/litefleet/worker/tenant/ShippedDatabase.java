@@ -79,6 +79,7 @@ public final class ShippedDatabase {
     private volatile Runnable whenDurable = () -> {};
     private volatile long walBytes;
     private volatile long drainedBytes; // written under draining
+    private volatile long drainedMillis; // written under draining
 
     // The permit holder's.
     private long captured;
@@ -373,13 +374,18 @@ public final class ShippedDatabase {
         return walBytes;
     }
 
-    /// Bytes of the pages that all drains since the opening have written.
-    long drainedBytes() {
+    /// Bytes of the derived files that all drains since the opening have written.
+    public long drainedBytes() {
         return drainedBytes;
     }
 
+    /// Time of the last commit drained since the opening, Unix milliseconds; 0 if none was.
+    public long drainedMillis() {
+        return drainedMillis;
+    }
+
     /// Size of the database after its last durable commit.
-    long databaseBytes() {
+    public long databaseBytes() {
         synchronized (lock) {
             return (long) changed.commit() * local.pageSize();
         }
@@ -469,8 +475,8 @@ public final class ShippedDatabase {
     public Txid drain() {
         synchronized (draining) {
             for (Frozen next = freeze(); next != null; next = freeze()) {
-                write(next.input);
-                drainedBytes = drainedBytes + (long) next.input.pages().count() * local.pageSize();
+                drainedBytes = drainedBytes + write(next.input);
+                drainedMillis = next.input.lastMillis();
                 synchronized (lock) {
                     drained = next.input.max().value();
                     drainedTo = next.to;
@@ -533,10 +539,10 @@ public final class ShippedDatabase {
         return firstUndrainedSlot;
     }
 
-    private void write(DrainInput input) {
+    private long write(DrainInput input) {
         try (FileChannel wal = FileChannel.open(local.wal(), StandardOpenOption.READ)) {
             drainedWal = wal;
-            Drain.write(shipping.store(), local.key(), input, shipping.tmp());
+            return Drain.write(shipping.store(), local.key(), input, shipping.tmp());
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + local.wal(), e);
         } finally {

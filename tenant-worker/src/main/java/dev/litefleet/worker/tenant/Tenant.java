@@ -3,6 +3,7 @@ package dev.litefleet.worker.tenant;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.MergeSchedule;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.service.Overloaded;
@@ -13,6 +14,11 @@ import dev.litefleet.worker.tenant.TenantState.Fenced;
 import dev.litefleet.worker.tenant.TenantState.Hibernated;
 import dev.litefleet.worker.tenant.TenantState.Hibernating;
 import dev.litefleet.worker.tenant.TenantState.Hydrating;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -21,9 +27,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One tenant that is assigned to this session, open or not, and the only way to its database.
 ///
@@ -35,7 +38,7 @@ public final class Tenant {
 
     private final TenantAssignment assignment;
     private final Tenants tenants;
-    private final SnapshotSchedule snapshots = new SnapshotSchedule();
+    private final MergeSchedule merges = new MergeSchedule();
     private volatile long tokenGen;
 
     private TenantState state = new Hibernated(null); // guarded by this, as all below
@@ -58,8 +61,9 @@ public final class Tenant {
         return assignment.tenant();
     }
 
-    SnapshotSchedule snapshots() {
-        return snapshots;
+    /// When its derived files are to be merged; outlives hibernation.
+    MergeSchedule merges() {
+        return merges;
     }
 
     public TenantAssignment assignment() {

@@ -3,18 +3,21 @@ package dev.litefleet.worker.tenant;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import com.github.benmanes.caffeine.cache.RemovalCause;
-import dev.litefleet.replica.ReplicaException;
+
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
-import dev.litefleet.replica.Txid;
-import dev.litefleet.replica.history.LineageHistory;
-import dev.litefleet.replica.history.Snapshotter;
+import dev.litefleet.replica.history.MergeSchedule;
 import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.SqlGate;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -34,9 +37,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The tenants of this session: which are assigned, and of those, which are open. Thread-safe.
 ///
@@ -61,7 +61,7 @@ public final class Tenants implements AutoCloseable {
     private final Map<TenantId, Long> numbers = new ConcurrentHashMap<>();
     private final Cache<TenantId, Tenant> residents;
     private final AtomicBoolean evicting = new AtomicBoolean();
-    private final AtomicBoolean snapshotting = new AtomicBoolean();
+    private final MergeQueue merges;
     private volatile @Nullable TenantException fenced;
 
     /// Clears what earlier sessions left in `folder` (see [LocalFiles]) and starts the threads.
@@ -82,6 +82,7 @@ public final class Tenants implements AutoCloseable {
         this.deadlines = new Deadlines(shipping.tasks());
         this.watchdog = new Watchdog(shipping.tasks()::nanos);
         this.disk = new DiskReserve(folder, config.diskReserveBytes(), shipping.tasks()::nanos);
+        this.merges = new MergeQueue(shipping, disk::enough);
         this.quarantine = new Quarantine(folder.resolve("quarantine"), config.quarantineBytesMax());
         this.files = new LocalFiles(folder, quarantine);
         files.clear();
@@ -303,33 +304,10 @@ public final class Tenants implements AutoCloseable {
         }
     }
 
-    /// Writes a snapshot of a tenant in the background, if its files say that it is time. One at a
-    /// time: each needs disk for about twice the database. Who comes meanwhile tries again after a
-    /// later drain.
-    void snapshot(TenantKey key, long databaseBytes) {
-        if (disk.enough() && snapshotting.compareAndSet(false, true)) {
-            shipping.tasks()
-                    .start("snapshot " + key.tenant(), () -> writeSnapshot(key, databaseBytes));
-        }
-    }
-
-    private void writeSnapshot(TenantKey key, long databaseBytes) {
-        try {
-            LineageHistory history = LineageHistory.list(shipping.store(), key);
-            if (Snapshotter.due(history.files(), databaseBytes, shipping.clock().instant())) {
-                Txid through = Snapshotter.write(shipping.store(), history, shipping.tmp());
-                log.atInfo()
-                        .addKeyValue("tenant", key.tenant())
-                        .addKeyValue("txid", through)
-                        .log("snapshot written");
-            }
-        } catch (StoreException | ReplicaException | UncheckedIOException failed) {
-            log.atWarn()
-                    .addKeyValue("tenant", key.tenant())
-                    .setCause(failed)
-                    .log("snapshot was put off");
-        } finally {
-            snapshotting.set(false);
+    /// Has a tenant's derived files merged in the background, if its drains say that it is time.
+    void mergeIfDue(TenantKey key, MergeSchedule schedule, long databaseBytes) {
+        if (schedule.filesDue(databaseBytes, shipping.clock().instant()) || schedule.indexDue()) {
+            merges.add(key, schedule, databaseBytes);
         }
     }
 
@@ -390,6 +368,7 @@ public final class Tenants implements AutoCloseable {
         } catch (CompletionException late) {
             log.atWarn().setCause(late).log("some tenants could not be closed in time");
         }
+        merges.close();
         deadlines.close();
         watchdog.close();
         pool.shutdown();
