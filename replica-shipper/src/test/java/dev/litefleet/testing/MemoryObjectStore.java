@@ -33,6 +33,7 @@ public final class MemoryObjectStore implements ObjectStore {
             new ConcurrentSkipListMap<>(ObjectKey.ORDER);
     private final Set<String> locked = ConcurrentHashMap.newKeySet();
     private final InstantSource clock;
+    private final boolean takesTimes;
 
     public MemoryObjectStore() {
         this(new TestClock());
@@ -40,7 +41,17 @@ public final class MemoryObjectStore implements ObjectStore {
 
     /// @param clock gives objects without a time of their own theirs
     public MemoryObjectStore(InstantSource clock) {
+        this(clock, true);
+    }
+
+    private MemoryObjectStore(InstantSource clock, boolean takesTimes) {
         this.clock = clock;
+        this.takesTimes = takesTimes;
+    }
+
+    /// A store that lists every object with the time of its creation, as S3 does.
+    public static MemoryObjectStore likeS3(InstantSource clock) {
+        return new MemoryObjectStore(clock, false);
     }
 
     /// Overwrites or creates an object, as only damage or a stranger would.
@@ -67,7 +78,8 @@ public final class MemoryObjectStore implements ObjectStore {
         } catch (IOException unreadable) {
             throw new UncheckedIOException(unreadable);
         }
-        var stored = new Stored(bytes, body.timestamp().orElseGet(clock::instant));
+        Instant time = takesTimes ? body.timestamp().orElseGet(clock::instant) : clock.instant();
+        var stored = new Stored(bytes, time);
         return objects.putIfAbsent(key, stored) == null
                 ? new PutResult.Created()
                 : new PutResult.Occupied();

@@ -134,7 +134,7 @@ public final class HistoryIndex {
         return folder(tenant) + min + "-" + max + ".json.gz";
     }
 
-    private static Optional<Range> range(TenantKey tenant, ListedObject object) {
+    static Optional<Range> range(TenantKey tenant, ListedObject object) {
         Matcher name = NAME.matcher(object.key().substring(folder(tenant).length()));
         if (!name.matches()) {
             return Optional.empty();

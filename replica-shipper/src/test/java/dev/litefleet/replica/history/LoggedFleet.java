@@ -19,7 +19,6 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.TestClock;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -76,7 +75,7 @@ final class LoggedFleet implements AutoCloseable {
 
         private synchronized void durable(Slot slot, Entry entry) {
             if (points.isEmpty() || points.getLast().max().compareTo(entry.max()) < 0) {
-                points.add(IndexPoint.of(new LogRef(LOG, slot), entry));
+                points.add(IndexPoint.of(new LogRef(name, slot), entry));
             }
         }
 
@@ -109,6 +108,23 @@ final class LoggedFleet implements AutoCloseable {
             history.checkpoint();
         }
 
+        /// Whether there is anything to drain.
+        synchronized boolean owes() {
+            return !points.isEmpty();
+        }
+
+        /// Somebody else drained everything.
+        private synchronized void recovered() {
+            for (int i = 0; i < commits.size(); i++) {
+                Commit commit = commits.get(i);
+                changed.commit(commit.commitPages(), commit.pgnos(), places.get(i));
+            }
+            commits.clear();
+            places.clear();
+            forget();
+            history.checkpoint();
+        }
+
         synchronized void forget() {
             points.clear();
             changed.clear();
@@ -133,28 +149,56 @@ final class LoggedFleet implements AutoCloseable {
     private final ObjectStore store;
     private final Path folder;
     private final Tasks tasks = new ThreadTasks();
-    private final CommitLog log;
+    private final SplittableRandom random;
+    private LogName name = LOG;
+    private CommitLog log;
+    private long before; // commits in earlier logs
     private final List<Resident> residents = new ArrayList<>();
 
     LoggedFleet(ObjectStore store, Path folder, int tenants, long seed) {
         this.store = store;
         this.folder = folder;
-        this.log =
+        this.random = new SplittableRandom(seed);
+        this.log = open();
+        for (int i = 0; i < tenants; i++) {
+            residents.add(new Resident(RoughHistory.seeded(folder, tenant(i), seed * tenants + i)));
+        }
+    }
+
+    private CommitLog open() {
+        var opened =
                 new CommitLog(
                         store,
-                        LOG,
+                        name,
                         // Short parts, so that everything that reads a log reads several.
                         CommitLogConfig.DEFAULT
                                 .withLinger(Duration.ofMinutes(10))
                                 .withParts(Duration.ofDays(365), 3),
                         tasks,
                         new TestClock(),
-                        new SplittableRandom(seed),
+                        random,
                         _ -> {});
-        log.open();
-        for (int i = 0; i < tenants; i++) {
-            residents.add(new Resident(RoughHistory.seeded(folder, tenant(i), seed * tenants + i)));
-        }
+        opened.open();
+        return opened;
+    }
+
+    /// The worker dies when everything is durable; its log is fenced and recovered, and everything
+    /// goes on in another one.
+    void restart(LogName next) {
+        flush();
+        // Earlier parts may have been trimmed.
+        Fence.Closed closed = fence(store, Slot.firstOf(log.durable().part()));
+        Recovery.recover(store, name, closed, folder, tasks);
+        log.close(Duration.ZERO);
+        before = txids();
+        residents.forEach(Resident::recovered);
+        name = next;
+        log = open();
+    }
+
+    /// Of the log that is written now.
+    LogName name() {
+        return name;
     }
 
     static TenantKey tenant(int number) {
@@ -177,6 +221,10 @@ final class LoggedFleet implements AutoCloseable {
     }
 
     private long sequence() {
+        return txids() - before;
+    }
+
+    private long txids() {
         return residents.stream().mapToLong(one -> one.history().position().txid().value()).sum();
     }
 
@@ -186,14 +234,12 @@ final class LoggedFleet implements AutoCloseable {
     }
 
     Fence.Closed fence(ObjectStore where) {
+        return fence(where, Slot.FIRST);
+    }
+
+    private Fence.Closed fence(ObjectStore where, Slot from) {
         return Fence.close(
-                where,
-                LOG,
-                Slot.FIRST,
-                "01J0000000000000000000000C",
-                1,
-                tasks,
-                new SplittableRandom(1));
+                where, name, from, "01J0000000000000000000000C", 1, tasks, new SplittableRandom(1));
     }
 
     /// A copy of the log alone, without anything derived.

@@ -1,0 +1,29 @@
+package dev.litefleet.replica.history;
+
+import dev.litefleet.replica.objects.Erased;
+import java.util.List;
+
+/// What one run of the [Janitor] did and found.
+///
+/// @param erased by the plans of earlier runs
+/// @param planned objects that the next run will erase, unless somebody needs them by then
+/// @param copied archives of entries that holds need longer than their segments
+/// @param uploads that nobody completed, ended
+/// @param kept segments older than the exact window that had to stay
+/// @param more whether the run reached its limit: the next one goes on
+/// @param problems for a person, at most [#PROBLEMS_MAX]: what the store refuses to delete, and
+///   segments that stay because no good derived file covers them
+public record JanitorReport(
+        Erased erased,
+        long planned,
+        int copied,
+        int uploads,
+        long kept,
+        boolean more,
+        List<String> problems) {
+    public static final int PROBLEMS_MAX = 20;
+
+    public JanitorReport {
+        problems = List.copyOf(problems);
+    }
+}

@@ -1,0 +1,713 @@
+package dev.litefleet.replica.history;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.LoggedFleet.Resident;
+import dev.litefleet.replica.log.Entry;
+import dev.litefleet.replica.log.LogName;
+import dev.litefleet.replica.log.LogTail;
+import dev.litefleet.replica.log.SegmentReader;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.Erased;
+import dev.litefleet.replica.objects.ListPage;
+import dev.litefleet.replica.objects.ListedObject;
+import dev.litefleet.replica.objects.ObjectBody;
+import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.PutResult;
+import dev.litefleet.replica.objects.TailRead;
+import dev.litefleet.testing.CountingObjectStore;
+import dev.litefleet.testing.CountingObjectStore.Verb;
+import dev.litefleet.testing.MemoryObjectStore;
+import dev.litefleet.testing.Seeds;
+import dev.litefleet.testing.TestClock;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What the janitor takes is needed by nobody, and what nobody needs it takes in the end: real
+/// histories of real databases, logs of several sessions in parts of three slots, over weeks of the
+/// store's clock.
+final class JanitorTest {
+    private static final HistoryWindows WINDOWS =
+            new HistoryWindows(Duration.ofDays(2), Duration.ofDays(6));
+    private static final Janitor.Config CONFIG = new Janitor.Config(WINDOWS.exact(), 100_000);
+
+    @TempDir private Path folder;
+
+    private final TestClock clock = new TestClock();
+    private final MemoryObjectStore store = MemoryObjectStore.likeS3(clock);
+    private final Tasks tasks = new ThreadTasks();
+    private final SplittableRandom chance = new SplittableRandom(5);
+
+    /// A worker's tenants and what a catalog would know of them.
+    private final class Life implements AutoCloseable {
+        final LoggedFleet fleet;
+        final SplittableRandom random;
+        final Set<LogName> closed = new HashSet<>();
+        final Map<TenantKey, List<HeldRange>> holds = new HashMap<>();
+        final Map<TenantKey, NavigableMap<Txid, Instant>> commits = new HashMap<>();
+        final Map<TenantKey, NavigableMap<Txid, Instant>> drains = new HashMap<>();
+        final Set<TenantKey> unnamed = new HashSet<>();
+        int sessions;
+
+        Life(int tenants, long seed) {
+            random = new SplittableRandom(seed);
+            fleet = new LoggedFleet(store, folder, tenants, seed);
+        }
+
+        Janitor.Facts facts() {
+            return new Janitor.Facts(
+                    log ->
+                            closed.contains(log)
+                                    ? new LogState.Closed()
+                                    : log.equals(fleet.name())
+                                            ? new LogState.Open(fleet.log().durable().part())
+                                            : new LogState.Unknown(),
+                    tenant ->
+                            unnamed.contains(tenant)
+                                    ? new LineageState.Unnamed()
+                                    : new LineageState.Named(
+                                            WINDOWS,
+                                            holds.getOrDefault(tenant, List.of()),
+                                            Optional.empty()));
+        }
+
+        /// A day, or what chance makes of one.
+        void day() {
+            for (int i = 0; i < 3; i++) {
+                for (Resident resident : fleet.residents()) {
+                    if (random.nextInt(3) > 0) {
+                        live(resident, 1 + random.nextInt(2));
+                    }
+                }
+                fleet.flush();
+                clock.advance(Duration.ofHours(1 + random.nextInt(6)));
+                for (Resident resident : fleet.residents()) {
+                    if (resident.owes() && random.nextInt(3) > 0) {
+                        drain(resident);
+                    }
+                }
+                clock.advance(Duration.ofHours(3));
+            }
+            if (random.nextInt(3) == 0) {
+                fleet.residents().forEach(this::snapshot);
+            }
+            if (random.nextInt(4) == 0) {
+                restart();
+            }
+        }
+
+        void live(Resident resident, int count) {
+            resident.live(count);
+            for (Txid txid : resident.images().keySet()) {
+                commits.computeIfAbsent(resident.tenant(), _ -> new TreeMap<>())
+                        .putIfAbsent(txid, clock.instant());
+            }
+        }
+
+        void drain(Resident resident) {
+            Txid max = resident.history().position().txid();
+            resident.drain();
+            drains.computeIfAbsent(resident.tenant(), _ -> new TreeMap<>())
+                    .put(max, clock.instant());
+        }
+
+        void snapshot(Resident resident) {
+            LineageHistory history = LineageHistory.list(store, resident.tenant());
+            if (!history.files().isEmpty()) {
+                Snapshotter.write(store, history, folder);
+            }
+        }
+
+        void restart() {
+            closed.add(fleet.name());
+            for (Resident resident : fleet.residents()) {
+                if (resident.owes()) {
+                    drains.computeIfAbsent(resident.tenant(), _ -> new TreeMap<>())
+                            .put(resident.history().position().txid(), clock.instant());
+                }
+            }
+            fleet.restart(
+                    new LogName(
+                            "w-1",
+                            new SessionId(
+                                    "01J000000000000000000000B" + (char) ('A' + sessions++))));
+        }
+
+        JanitorReport clean() {
+            return JanitorTest.this.clean(store, facts());
+        }
+
+        /// Every state that a window or a hold promises is there, byte for byte.
+        void check() throws IOException {
+            Instant now = clock.instant();
+            for (Resident resident : fleet.residents()) {
+                TenantKey tenant = resident.tenant();
+                for (var commit : commits.getOrDefault(tenant, new TreeMap<>()).entrySet()) {
+                    Txid txid = commit.getKey();
+                    boolean exact = !commit.getValue().isBefore(now.minus(WINDOWS.exact()));
+                    boolean held =
+                            holds.getOrDefault(tenant, List.of()).stream()
+                                    .anyMatch(hold ->
+                                            hold.from().compareTo(txid) <= 0
+                                                    && hold.to().compareTo(txid) >= 0);
+                    if (exact || held) {
+                        restore(resident, txid);
+                    }
+                }
+                Instant start = now.minus(WINDOWS.merged());
+                for (var drain : drains.getOrDefault(tenant, new TreeMap<>()).entrySet()) {
+                    if (!drain.getValue().isBefore(start)) {
+                        restore(resident, drain.getKey());
+                    }
+                }
+            }
+        }
+
+        void restore(Resident resident, Txid txid) throws IOException {
+            Path target = folder.resolve("restored.db");
+            List<DerivedFile> files = LineageHistory.list(store, resident.tenant()).files();
+            Hydrator.hydrate(
+                    store,
+                    RestorePlan.of(resident.tenant(), files, txid, points(resident)),
+                    target,
+                    Hydrator.Limits.DEFAULT,
+                    tasks,
+                    Progress.NONE);
+            assertThat(Files.readAllBytes(target))
+                    .as("%s at %s", resident.tenant(), txid)
+                    .isEqualTo(resident.images().get(txid));
+        }
+
+        List<IndexPoint> points(Resident resident) {
+            var points =
+                    new ArrayList<>(
+                            HistoryIndex.points(
+                                    store,
+                                    resident.tenant(),
+                                    new Txid(1),
+                                    new Txid(Long.MAX_VALUE)));
+            for (SegmentReader segment : LogTail.undrained(store, fleet.name(), tasks).segments()) {
+                for (Entry entry : segment.entries()) {
+                    if (entry.tenant().equals(resident.tenant())) {
+                        points.add(IndexPoint.of(new LogRef(fleet.name(), segment.slot()), entry));
+                    }
+                }
+            }
+            return points;
+        }
+
+        @Override
+        public void close() {
+            fleet.close();
+        }
+    }
+
+    private JanitorReport clean(ObjectStore where, Janitor.Facts facts) {
+        clock.advance(Duration.ofMinutes(1)); // A later run has a later id.
+        return Janitor.run(where, CONFIG, facts, folder, tasks, clock, chance.split());
+    }
+
+    @Seeds(3)
+    void whatAWindowOrAHoldNeedsStaysAndTheRestGoes(long seed) throws IOException {
+        try (var life = new Life(2, seed)) {
+            TenantKey tenant = life.fleet.residents().getFirst().tenant();
+            for (int day = 1; day <= 16; day++) {
+                life.day();
+                if (day == 4) {
+                    life.holds.put(tenant, List.of(recent(life, tenant)));
+                }
+                JanitorReport report = life.clean();
+                assertThat(report.problems()).isEmpty();
+                if (day % 4 == 0) {
+                    life.check();
+                }
+            }
+            assertThat(store.keys()).anyMatch(key -> key.endsWith(".zip") && held(key));
+
+            life.holds.clear();
+            life.fleet.residents().stream().filter(Resident::owes).forEach(life::drain);
+            life.fleet.residents().forEach(life::snapshot);
+            life.restart();
+            clock.advance(Duration.ofDays(8));
+            for (int run = 0; run < 3; run++) {
+                life.clean();
+                clock.advance(Duration.ofDays(1));
+            }
+
+            for (Resident resident : life.fleet.residents()) {
+                life.restore(resident, resident.images().lastKey());
+                assertThat(LineageHistory.list(store, resident.tenant()).files()).hasSize(1);
+            }
+            assertThat(store.keys()).noneMatch(JanitorTest::held);
+            for (LogName log : life.closed) {
+                // A fence for each part, and nothing else.
+                assertThat(store.listAll(log.prefix()))
+                        .isNotEmpty()
+                        .allMatch(object -> object.size() <= 512);
+            }
+            assertThat(store.keys()).noneMatch(key -> key.startsWith("janitor/"));
+        }
+    }
+
+    private static boolean held(String key) {
+        return key.contains("/history/") && !key.endsWith(".json.gz");
+    }
+
+    /// A few commits that are exact now, from the middle of a drain if there is such a one.
+    private HeldRange recent(Life life, TenantKey tenant) {
+        Instant start = clock.instant().minus(WINDOWS.exact());
+        List<Txid> exact =
+                life.commits.get(tenant).entrySet().stream()
+                        .filter(commit -> !commit.getValue().isBefore(start))
+                        .map(Map.Entry::getKey)
+                        .toList();
+        return new HeldRange(exact.get(1), exact.get(exact.size() / 2));
+    }
+
+    /// The process dies at its n-th request that changes something, for every n; the next run goes
+    /// on with what it finds.
+    @Seeds(2)
+    void stoppedBetweenAnyTwoRequestsItLosesNothing(long seed) throws IOException {
+        try (var life = new Life(2, seed)) {
+            TenantKey tenant = life.fleet.residents().getFirst().tenant();
+            int stops = 0;
+            for (int day = 1; day <= 12; day++) {
+                life.day();
+                if (day == 3) {
+                    life.holds.put(tenant, List.of(recent(life, tenant)));
+                }
+                for (int n = 1; ; n += 3) {
+                    var dying = new Dying(store, n);
+                    try {
+                        clean(dying, life.facts());
+                        break;
+                    } catch (Dying.Died died) {
+                        stops++;
+                        clock.advance(Duration.ofMinutes(1));
+                    }
+                }
+            }
+
+            life.check();
+            assertThat(stops).isGreaterThan(12);
+        }
+    }
+
+    @Test
+    void nothingGoesInTheRunThatFoundIt() {
+        try (var life = old(1, 1)) {
+            Set<String> before = Set.copyOf(store.keys());
+
+            JanitorReport first = life.clean();
+
+            assertThat(first.planned()).isPositive();
+            assertThat(first.erased()).isEqualTo(Erased.NOTHING);
+            assertThat(store.keys()).containsAll(before);
+            JanitorReport second = life.clean();
+            assertThat(second.erased().objects()).isEqualTo(first.planned());
+            assertThat(second.planned()).isZero();
+        }
+    }
+
+    @Test
+    void whatIsNeededAgainWhenItIsToGoStays() {
+        try (var life = old(1, 2)) {
+            Resident resident = life.fleet.residents().getFirst();
+            life.clean();
+            Set<String> before = Set.copyOf(store.keys());
+            life.holds.put(resident.tenant(), List.of(new HeldRange(new Txid(1), HeldRange.OPEN)));
+
+            JanitorReport second = life.clean();
+
+            // The empty segment that opened the log is needed by nobody.
+            assertThat(second.erased().objects()).isEqualTo(1);
+            assertThat(before)
+                    .allMatch(key ->
+                            store.head(key).isPresent()
+                                    || key.startsWith("janitor/")
+                                    || key.endsWith("0000000000000001.zip"));
+        }
+    }
+
+    @Test
+    void segmentsStayUntilAGoodFileHasTheirEntries() {
+        try (var life = old(1, 3)) {
+            TenantKey tenant = life.fleet.residents().getFirst().tenant();
+            for (DerivedFile file : LineageHistory.list(store, tenant).files()) {
+                byte[] bytes = store.get(file.key()).orElseThrow();
+                bytes[bytes.length - 1] ^= 1;
+                damage(file.key(), bytes);
+            }
+            long segments = segments(life);
+
+            JanitorReport report = life.clean();
+            life.clean();
+
+            assertThat(report.kept()).isPositive();
+            assertThat(report.problems()).anyMatch(problem -> problem.contains(tenant.prefix()));
+            assertThat(segments(life)).isEqualTo(segments);
+        }
+    }
+
+    /// As [MemoryObjectStore#damage], with the object's own time.
+    private void damage(String key, byte[] bytes) {
+        Instant now = clock.instant();
+        clock.set(store.head(key).orElseThrow().modified());
+        store.damage(key, bytes);
+        clock.set(now);
+    }
+
+    @Test
+    void segmentsStayWhileNoFileHasTheirEntries() {
+        try (var life = old(2, 4)) {
+            TenantKey tenant = life.fleet.residents().getFirst().tenant();
+            LineageHistory.list(store, tenant).files().forEach(file -> store.delete(file.key()));
+            long segments = segments(life);
+
+            JanitorReport report = life.clean();
+            life.clean();
+
+            assertThat(report.problems()).anyMatch(problem -> problem.contains("no derived file"));
+            assertThat(segments(life)).isPositive();
+            assertThat(segments).isGreaterThanOrEqualTo(segments(life));
+            // Gone with its tenant, they are needed by nobody.
+            life.unnamed.add(tenant);
+            life.clean();
+            life.clean();
+            assertThat(segments(life)).isZero();
+        }
+    }
+
+    @Test
+    void partThatMayStillBeWrittenIsLeftAloneAndReported() {
+        try (var life = new Life(1, 5)) {
+            life.day();
+            life.fleet.residents().stream().filter(Resident::owes).forEach(life::drain);
+            clock.advance(Duration.ofDays(30));
+            int part = life.fleet.log().durable().part();
+            String open = life.fleet.name().prefix() + "%04x/".formatted(part);
+            List<ListedObject> before = store.listAll(open).toList();
+
+            JanitorReport report = life.clean();
+            life.clean();
+
+            assertThat(before).isNotEmpty();
+            assertThat(store.listAll(open).toList()).isEqualTo(before);
+            assertThat(report.problems()).anyMatch(problem -> problem.contains("may still write"));
+        }
+    }
+
+    @Test
+    void logOfAStrangerIsLeftAlone() {
+        try (var life = old(1, 6)) {
+            life.closed.clear();
+            Set<String> before = keys("log/");
+
+            life.clean();
+            life.clean();
+
+            assertThat(keys("log/")).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void lineageThatNobodyNamesGoesAfterADay() {
+        Instant start = clock.instant();
+        String fresh = lineageAt(start);
+        store.putIfAbsent("tenants/x/" + fresh + "/0009/a", body());
+        store.putIfAbsent("tenants/x/" + fresh + "/history/b.json.gz", body());
+        store.putIfAbsent("tenants/somebody/else", body());
+        Janitor.Facts facts =
+                new Janitor.Facts(_ -> new LogState.Unknown(), _ -> new LineageState.Unnamed());
+
+        clock.advance(Duration.ofHours(23));
+        assertThat(clean(store, facts).planned()).isZero();
+        clock.advance(Duration.ofHours(2));
+        assertThat(clean(store, facts).planned()).isEqualTo(2);
+        assertThat(clean(store, facts).erased().objects()).isEqualTo(2);
+
+        assertThat(store.keys()).containsExactly("tenants/somebody/else");
+    }
+
+    /// In a directory files have the time of their commits, so only its name tells a lineage's age.
+    @Test
+    void newLineageOfOldCommitsIsYoung() {
+        String fresh = lineageAt(clock.instant());
+        Instant now = clock.instant();
+        clock.set(now.minus(Duration.ofDays(40)));
+        store.putIfAbsent("tenants/x/" + fresh + "/0009/a", body());
+        clock.set(now);
+
+        assertThat(
+                        clean(
+                                        store,
+                                        new Janitor.Facts(
+                                                _ -> new LogState.Unknown(),
+                                                _ -> new LineageState.Unnamed()))
+                                .planned())
+                .isZero();
+    }
+
+    @Test
+    void lockedObjectsAreReportedAndTheOthersGo() {
+        try (var life = old(1, 7)) {
+            life.clean();
+            String locked =
+                    store.keys().stream()
+                            .filter(key -> key.startsWith("log/") && size(key) > 512)
+                            .findFirst()
+                            .orElseThrow();
+            store.lock(locked);
+            var counted = new CountingObjectStore(store);
+
+            JanitorReport report = clean(counted, life.facts());
+
+            assertThat(report.problems()).anyMatch(problem -> problem.contains(locked));
+            assertThat(report.erased().refused()).isEqualTo(1);
+            assertThat(report.erased().objects()).isPositive();
+            long deletes = counted.count(Verb.DELETE);
+            // What is refused is tried once a run, for ever, and holds nothing up.
+            counted.reset();
+            JanitorReport next = clean(counted, life.facts());
+            assertThat(next.erased().refused()).isEqualTo(1);
+            assertThat(counted.count(Verb.DELETE)).isLessThanOrEqualTo(4).isLessThan(deletes);
+            assertThat(segments(life)).isEqualTo(1);
+        }
+    }
+
+    /// A controller whose clock runs ahead would otherwise forget a week's history in a day.
+    @Test
+    void clockThatRunsAheadDeletesNothingEarly() {
+        try (var life = new Life(1, 8)) {
+            life.day();
+            life.restart();
+            var ahead = new TestClock(clock.instant().plus(Duration.ofDays(400)));
+
+            for (int run = 0; run < 2; run++) {
+                ahead.advance(Duration.ofMinutes(1));
+                JanitorReport report =
+                        Janitor.run(
+                                store, CONFIG, life.facts(), folder, tasks, ahead, chance.split());
+
+                assertThat(report.planned()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void blobThatNoSlotNamesGoesAndOthersStay() {
+        try (var life = new Life(1, 9)) {
+            life.day();
+            life.restart();
+            LogName log = life.closed.iterator().next();
+            String orphan = log.prefix() + "blobs/01J0000000000000000000000Z.ltx";
+            store.putIfAbsent(orphan, body());
+            String ofTheLiving =
+                    life.fleet.name().prefix() + "blobs/01J00000000000000000000000.ltx";
+            store.putIfAbsent(ofTheLiving, body());
+
+            clock.advance(Duration.ofHours(23));
+            assertThat(life.clean().planned()).isZero();
+            clock.advance(Duration.ofHours(2));
+            assertThat(life.clean().planned()).isEqualTo(1);
+            life.clean();
+
+            assertThat(store.get(orphan)).isEmpty();
+            assertThat(store.get(ofTheLiving)).isPresent();
+        }
+    }
+
+    /// Two requests for a thousand idle tenants, whatever their number of runs.
+    @Test
+    void idleTenantsCostTheirListing() {
+        for (int i = 0; i < 990; i++) {
+            store.putIfAbsent(
+                    "tenants/t-%d/01J00000000000000000000000/0001/%016x-%016x.ltx"
+                            .formatted(i, 1, 1),
+                    ObjectBody.of(new byte[200]));
+        }
+        clock.advance(Duration.ofDays(100));
+        var counted = new CountingObjectStore(store);
+
+        JanitorReport report =
+                clean(
+                        counted,
+                        new Janitor.Facts(
+                                _ -> new LogState.Unknown(),
+                                _ -> new LineageState.Named(WINDOWS, List.of(), Optional.empty())));
+
+        assertThat(report.planned()).isZero();
+        assertThat(counted.count(Verb.GET)).isZero();
+        // Workers, tenants, probes, plans, and the erasure of the object that tells the time.
+        assertThat(counted.count(Verb.LIST)).isEqualTo(5);
+        assertThat(counted.count(Verb.PUT)).isEqualTo(1);
+    }
+
+    @Test
+    void limitOfARunIsKeptAndTheNextGoesOn() {
+        try (var life = old(1, 10)) {
+            var config = new Janitor.Config(WINDOWS.exact(), 1);
+            long before = segments(life);
+            assertThat(before).isGreaterThan(1);
+
+            JanitorReport first =
+                    Janitor.run(store, config, life.facts(), folder, tasks, clock, chance.split());
+            assertThat(first.more()).isTrue();
+            for (int run = 0; run < 40 && segments(life) > 0; run++) {
+                clock.advance(Duration.ofMinutes(1));
+                Janitor.run(store, config, life.facts(), folder, tasks, clock, chance.split());
+            }
+
+            assertThat(segments(life)).isZero();
+        }
+    }
+
+    @Test
+    void planOfANewerVersionStopsTheRun() {
+        store.putIfAbsent(
+                "janitor/01J0000000000000000000000A/0000.json",
+                ObjectBody.of(
+                        "{\"format\":2,\"folders\":[],\"logs\":[],\"verified\":[]}"
+                                .getBytes(UTF_8)));
+
+        assertThatThrownBy(() ->
+                        clean(
+                                store,
+                                new Janitor.Facts(
+                                        _ -> new LogState.Unknown(),
+                                        _ -> new LineageState.Unnamed())))
+                .hasMessageContaining("janitor plan of format 2");
+    }
+
+    /// A session that was closed long ago, everything drained.
+    private Life old(int tenants, long seed) {
+        var life = new Life(tenants, seed);
+        life.day();
+        life.day();
+        life.fleet.residents().stream().filter(Resident::owes).forEach(life::drain);
+        life.restart();
+        clock.advance(Duration.ofDays(30));
+        return life;
+    }
+
+    private long segments(Life life) {
+        return life.closed.stream()
+                .flatMap(log -> store.listAll(log.prefix()))
+                .filter(object -> object.size() > 512)
+                .count();
+    }
+
+    private long size(String key) {
+        return store.head(key).orElseThrow().size();
+    }
+
+    private Set<String> keys(String prefix) {
+        var keys = new HashSet<String>();
+        store.listAll(prefix).forEach(object -> keys.add(object.key()));
+        return keys;
+    }
+
+    private static ObjectBody body() {
+        return ObjectBody.of("body".getBytes(UTF_8));
+    }
+
+    private static String lineageAt(Instant time) {
+        return new Lineage(SessionId.create(new TestClock(time), new SplittableRandom(1)).ulid())
+                .ulid();
+    }
+
+    /// A store whose client dies at a request that changes something: before it or after it.
+    private static final class Dying implements ObjectStore {
+        static final class Died extends RuntimeException {}
+
+        private final ObjectStore store;
+        private int left;
+
+        Dying(ObjectStore store, int left) {
+            this.store = store;
+            this.left = left;
+        }
+
+        private void step() {
+            if (--left == 0) {
+                throw new Died();
+            }
+        }
+
+        @Override
+        public PutResult putIfAbsent(String key, ObjectBody body) {
+            step();
+            PutResult result = store.putIfAbsent(key, body);
+            step();
+            return result;
+        }
+
+        @Override
+        public Optional<byte[]> get(String key) {
+            return store.get(key);
+        }
+
+        @Override
+        public Optional<byte[]> getRange(String key, long offset, int length) {
+            return store.getRange(key, offset, length);
+        }
+
+        @Override
+        public Optional<TailRead> getTail(String key, int length) {
+            return store.getTail(key, length);
+        }
+
+        @Override
+        public Optional<InputStream> open(String key, long offset) {
+            return store.open(key, offset);
+        }
+
+        @Override
+        public Optional<ListedObject> head(String key) {
+            return store.head(key);
+        }
+
+        @Override
+        public ListPage list(String prefix, String startAfter, int limit) {
+            return store.list(prefix, startAfter, limit);
+        }
+
+        @Override
+        public List<String> folders(String prefix) {
+            return store.folders(prefix);
+        }
+
+        @Override
+        public void delete(String key) {
+            step();
+            store.delete(key);
+            step();
+        }
+
+        @Override
+        public void close() {}
+    }
+}
