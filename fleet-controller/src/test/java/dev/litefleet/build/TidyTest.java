@@ -224,7 +224,7 @@ final class TidyTest {
                 .that()
                 .resideInAPackage("dev.litefleet..")
                 .and()
-                .haveNameNotMatching(".*\\.S3(ObjectStore|Access).*")
+                .haveNameNotMatching(".*\\.S3(ObjectStore|Access|Versions).*")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("software.amazon..")

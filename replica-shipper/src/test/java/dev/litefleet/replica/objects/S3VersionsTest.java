@@ -33,7 +33,7 @@ import software.amazon.awssdk.services.s3.model.ObjectLockMode;
 
 /// What is erased is gone: not only from the listing, but with all that the store keeps behind it.
 /// On every store that runs here; versions and locks on those that know them.
-final class EraseTest {
+final class S3VersionsTest {
     private static final String BUCKET = "versioned";
 
     @ParameterizedTest
