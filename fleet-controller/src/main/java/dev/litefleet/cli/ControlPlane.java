@@ -1,12 +1,14 @@
 package dev.litefleet.cli;
 
 import com.github.f4b6a3.ulid.UlidCreator;
+
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.ControllerConfig;
 import dev.litefleet.controller.ControllerEnd;
 import dev.litefleet.controller.Start;
 import dev.litefleet.controller.api.ApiErrors;
 import dev.litefleet.controller.api.OpenApiRoutes;
+import dev.litefleet.controller.api.OperationRoutes;
 import dev.litefleet.controller.api.TenantRoutes;
 import dev.litefleet.controller.api.WorkerRoutes;
 import dev.litefleet.controller.auth.ApiKeys;
@@ -20,6 +22,7 @@ import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Reply;
 import dev.litefleet.service.Tokens;
+
 import io.vertx.core.DeploymentOptions;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
@@ -28,6 +31,9 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -37,7 +43,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /// Controller, REST API and gateway in one process: what listens on the public port.
 final class ControlPlane implements AutoCloseable {
@@ -119,20 +124,24 @@ final class ControlPlane implements AutoCloseable {
         controller.onSessionClosed(gateways::sessionClosed);
         controller.onTenantMoved(gateways::tenantMoved);
         var blocking = new Blocking(API_REQUESTS_MAX);
+        var tokens = new TenantTokens(keys.signer(vertx), clock);
         var tenants =
                 new TenantRoutes(
                         controller,
                         apiKeys,
-                        new TenantTokens(keys.signer(vertx), clock),
+                        tokens,
                         keys.derive("litefleet idempotency v1"),
                         clock,
                         blocking);
+        var operations = new OperationRoutes(controller, apiKeys, tokens, blocking);
         var workers = new WorkerRoutes(controller, apiKeys, blocking);
         int loops = Math.max(1, Runtime.getRuntime().availableProcessors());
         vertx.deployVerticle(
                         () ->
                                 new PublicServer(
-                                        settings, gateways, router(tenants, workers, blocking)),
+                                        settings,
+                                        gateways,
+                                        router(tenants, operations, workers, blocking)),
                         new DeploymentOptions().setInstances(loops))
                 .toCompletionStage()
                 .toCompletableFuture()
@@ -140,10 +149,15 @@ final class ControlPlane implements AutoCloseable {
                 .join();
     }
 
-    private Router router(TenantRoutes tenants, WorkerRoutes workers, Blocking blocking) {
+    private Router router(
+            TenantRoutes tenants,
+            OperationRoutes operations,
+            WorkerRoutes workers,
+            Blocking blocking) {
         Router router = Router.router(vertx);
         router.route().handler(ControlPlane::stamp);
         tenants.mount(router);
+        operations.mount(router);
         workers.mount(router);
         OpenApiRoutes.mount(router);
         router.get("/livez").handler(context -> context.response().end("ok\n"));

@@ -3,6 +3,7 @@ package dev.litefleet.controller.api;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.github.f4b6a3.ulid.UlidCreator;
+
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.auth.ApiKeys;
 import dev.litefleet.controller.auth.TenantTokens;
@@ -18,6 +19,7 @@ import dev.litefleet.service.Blocking;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.Refused;
 import dev.litefleet.service.Reply;
+
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
@@ -25,6 +27,9 @@ import io.vertx.core.net.HostAndPort;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
+
+import org.jspecify.annotations.Nullable;
+
 import java.security.InvalidKeyException;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
@@ -38,9 +43,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
-import org.jspecify.annotations.Nullable;
 
 /// `/api/v1/tenants`.
 public final class TenantRoutes {
@@ -331,7 +336,7 @@ public final class TenantRoutes {
                         .orElseGet(() -> new JsonObject().putNull("jwt").put("jwt_omitted", true)));
     }
 
-    private static JsonObject json(Token token) {
+    static JsonObject json(Token token) {
         return new JsonObject()
                 .put("jti", token.jti())
                 .put("jwt", token.jwt())

@@ -74,6 +74,9 @@ final class ApiDescription {
         for (JsonNode part : schema.path("allOf")) {
             check(part, value, at, named, problems);
         }
+        if (schema.has("anyOf")) {
+            checkAny(schema.get("anyOf"), value, at, named, problems);
+        }
         if (schema.has("type") && !typed(schema.get("type"), value)) {
             problems.add(at + " is not of type " + schema.get("type"));
             return;
@@ -106,6 +109,27 @@ final class ApiDescription {
         for (int i = 0; schema.has("items") && i < value.size(); i++) {
             check(schema.get("items"), value.get(i), at + "/" + i, named, problems);
         }
+    }
+
+    /// The first that fits; if none does, what is wrong with the first.
+    private void checkAny(
+            JsonNode schemas,
+            JsonNode value,
+            String at,
+            Set<String> named,
+            List<String> problems) {
+        List<String> first = null;
+        for (JsonNode one : schemas) {
+            var names = new HashSet<String>();
+            var found = new ArrayList<String>();
+            check(one, value, at, names, found);
+            if (found.isEmpty()) {
+                named.addAll(names);
+                return;
+            }
+            first = first == null ? found : first;
+        }
+        problems.addAll(first);
     }
 
     private static void unnamed(

@@ -1,11 +1,13 @@
 package dev.litefleet.controller.api;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import static java.net.http.HttpResponse.BodyHandlers.ofString;
 import static java.util.stream.Collectors.toCollection;
-import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.ControllerConfig;
 import dev.litefleet.controller.Start;
@@ -20,10 +22,20 @@ import dev.litefleet.service.Tokens;
 import dev.litefleet.service.Tokens.Access;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.TestClock;
+
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServer;
 import io.vertx.ext.web.Route;
 import io.vertx.ext.web.Router;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -39,13 +51,6 @@ import java.time.InstantSource;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /// The API over HTTP, on a real controller. Every answer is held against `openapi.yaml`.
 final class ApiTest {
@@ -111,6 +116,12 @@ final class ApiTest {
                         new TenantTokens(keys.signer(vertx), InstantSource.system()),
                         keys.derive("idempotency"),
                         clock,
+                        blocking)
+                .mount(router);
+        new OperationRoutes(
+                        controller,
+                        apiKeys,
+                        new TenantTokens(keys.signer(vertx), InstantSource.system()),
                         blocking)
                 .mount(router);
         new WorkerRoutes(controller, apiKeys, blocking).mount(router);
