@@ -67,6 +67,14 @@ final class UpCommand implements Callable<Integer> {
                             + " <data>/store).")
     private @Nullable String store;
 
+    @Option(
+            names = "--worker-store",
+            paramLabel = "URL",
+            description =
+                    "The same place as --store with the workers' own profile or role, such as"
+                            + " s3://bucket/prefix?profile=worker (default: --store).")
+    private @Nullable String workerStore;
+
     @Option(names = "--worker-opt", hidden = true, description = "Passed to every worker.")
     private List<String> workerOptions = List.of();
 
@@ -93,20 +101,33 @@ final class UpCommand implements Callable<Integer> {
         }
         String url = store == null ? folder.resolve("store").toUri().toString() : store;
         StoreUrl location;
+        StoreUrl ofWorkers;
         try {
             location = StoreUrl.parse(url);
+            ofWorkers = workerStore == null ? location : StoreUrl.parse(workerStore);
         } catch (IllegalArgumentException wrong) {
-            err.println("litefleet: --store: " + wrong.getMessage());
+            err.println("litefleet: --store, --worker-store: " + wrong.getMessage());
+            return 2;
+        }
+        if (!ofWorkers.samePlace(location)) {
+            err.printf(
+                    "litefleet: --worker-store names another place than --store: %s, %s. Give the"
+                            + " same bucket, prefix and endpoint.%n",
+                    ofWorkers, location);
             return 2;
         }
         try (DataDirectory directory = held.get();
                 ObjectStore objects = location.open()) {
-            return run(directory, location, objects, err);
+            return run(directory, location, ofWorkers, objects, err);
         }
     }
 
     private int run(
-            DataDirectory directory, StoreUrl location, ObjectStore objects, PrintWriter err)
+            DataDirectory directory,
+            StoreUrl location,
+            StoreUrl ofWorkers,
+            ObjectStore objects,
+            PrintWriter err)
             throws IOException {
         Vertx vertx = Vertx.vertx();
         var settings =
@@ -131,7 +152,7 @@ final class UpCommand implements Callable<Integer> {
         var children =
                 new WorkerProcesses(
                         directory,
-                        workerArguments(directory, plane, location),
+                        workerArguments(directory, plane, ofWorkers),
                         err::println,
                         System::nanoTime);
         var hook = new Thread(() -> stopAll(plane, children, vertx), "stop");
@@ -152,9 +173,9 @@ final class UpCommand implements Callable<Integer> {
     }
 
     private List<String> workerArguments(
-            DataDirectory directory, ControlPlane plane, StoreUrl location) {
+            DataDirectory directory, ControlPlane plane, StoreUrl store) {
         var arguments = new java.util.ArrayList<String>();
-        arguments.addAll(List.of("--store", location.toString()));
+        arguments.addAll(List.of("--store", store.toString()));
         arguments.addAll(List.of("--controller", plane.controller().internalAddress()));
         arguments.addAll(List.of("--secrets", directory.resolve("secrets").toString()));
         arguments.add("--parent-pipe");

@@ -5,6 +5,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.litefleet.cli.Litefleet;
 import dev.litefleet.journey.LocalFleet.Tenant;
+import dev.litefleet.testing.S3FaultServer;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 /// `litefleet up` as a process: starting, stopping, dying, and starting elsewhere.
 final class UpIT {
@@ -88,6 +92,71 @@ final class UpIT {
             Files.writeString(elsewhere.resolve("admin.key"), oldKey);
             assertThat(fleet.api("GET", "/api/v1/tenants", "").statusCode()).isEqualTo(200);
         }
+    }
+
+    /// Each role signs with the keys of its own profile: who may delete need not be who serves.
+    @Test
+    void workersUseCredentialsOfTheirOwn() throws Exception {
+        Path keys =
+                Files.writeString(
+                        dir.resolve("credentials"),
+                        """
+                        [controller]
+                        aws_access_key_id = CONTROLLERKEY
+                        aws_secret_access_key = s
+                        [worker]
+                        aws_access_key_id = WORKERKEY
+                        aws_secret_access_key = s
+                        """);
+        try (var server = S3FaultServer.start()) {
+            server.accept("CONTROLLERKEY", "");
+            server.accept("WORKERKEY", "");
+            String store = "s3://fleet/p?endpoint=" + server.endpoint();
+            try (LocalFleet fleet =
+                    LocalFleet.start(
+                            dir.resolve("data"),
+                            Map.of("AWS_SHARED_CREDENTIALS_FILE", keys.toString()),
+                            "--workers",
+                            "1",
+                            "--store",
+                            store + "&profile=controller",
+                            "--worker-store",
+                            store + "&profile=worker")) {
+                Tenant tenant = written(fleet);
+                assertThat(fleet.execute(tenant, "select x from t").ok()).isTrue();
+            }
+
+            var puts = server.requests().stream().filter(it -> it.verb().equals("PUT")).toList();
+            var fields = server.fields("PUT");
+            assertThat(puts).hasSameSizeAs(fields);
+            for (int i = 0; i < puts.size(); i++) {
+                boolean workers = puts.get(i).key().startsWith("p/log/w-1/");
+                boolean controllers = puts.get(i).key().startsWith("p/log/_controller/");
+                assertThat(fields.get(i).get("authorization"))
+                        .as(puts.get(i).key())
+                        .contains(workers ? "WORKERKEY/" : controllers ? "CONTROLLERKEY/" : "KEY/");
+            }
+            assertThat(puts).anyMatch(it -> it.key().startsWith("p/log/w-1/"));
+        }
+    }
+
+    @Test
+    void storeOfTheWorkersMustBeTheSamePlace() {
+        var err = new StringWriter();
+        int exit =
+                new CommandLine(Litefleet.class)
+                        .setErr(new PrintWriter(err))
+                        .execute(
+                                "up",
+                                "--data",
+                                dir.resolve("data").toString(),
+                                "--store",
+                                "s3://fleet/a",
+                                "--worker-store",
+                                "s3://fleet/b?profile=worker");
+
+        assertThat(exit).isEqualTo(2);
+        assertThat(err.toString()).contains("--worker-store names another place than --store");
     }
 
     @Test

@@ -1,5 +1,6 @@
 package dev.litefleet.controller.lease;
 
+import dev.litefleet.replica.FormatNumber;
 import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.replica.TenantId;
@@ -131,7 +132,11 @@ public final class ControllerChain {
         long number = Math.addExact(newest, 1);
         var file =
                 new EpochFile(
-                        session.ulid(), address, clock.instant().toString(), node.orElse(null));
+                        EpochFile.FORMAT,
+                        session.ulid(),
+                        address,
+                        clock.instant().toString(),
+                        node.orElse(null));
         boolean ours =
                 switch (put(EpochFile.key(number), Wire.write(file))) {
                     case PutResult.Created() -> true;
@@ -166,9 +171,9 @@ public final class ControllerChain {
         if (number != last) {
             return Txid.NONE;
         }
-        byte[] bytes =
-                store.get(EpochFile.closedKey(number))
-                        .orElseThrow(() -> missing(EpochFile.closedKey(number)));
+        String key = EpochFile.closedKey(number);
+        byte[] bytes = store.get(key).orElseThrow(() -> missing(key));
+        FormatNumber.check(key, "closed controller epoch", bytes, ClosedFile.FORMAT);
         return Txid.parse(Wire.read(bytes, ClosedFile.class).catalogTxid());
     }
 
@@ -198,6 +203,7 @@ public final class ControllerChain {
         Txid reached = LineageHistory.list(store, catalog()).coverage();
         var file =
                 new ClosedFile(
+                        ClosedFile.FORMAT,
                         name.session().ulid(),
                         by.session().ulid(),
                         closed.slot().part(),
@@ -233,7 +239,9 @@ public final class ControllerChain {
 
     private EpochFile read(long number) {
         String key = EpochFile.key(number);
-        return Wire.read(store.get(key).orElseThrow(() -> missing(key)), EpochFile.class);
+        byte[] bytes = store.get(key).orElseThrow(() -> missing(key));
+        FormatNumber.check(key, "controller epoch", bytes, EpochFile.FORMAT);
+        return Wire.read(bytes, EpochFile.class);
     }
 
     private static InconsistentStore missing(String key) {

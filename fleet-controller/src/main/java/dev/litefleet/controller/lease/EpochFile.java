@@ -9,11 +9,18 @@ import org.jspecify.annotations.Nullable;
 
 /// `controller/<epoch:016x>.json`: a controller's claim of an epoch.
 ///
+/// @param format [#FORMAT]; absent in what the first releases wrote, which is the same
 /// @param session ULID; names its log
 /// @param address of its internal port, `http://host:port`
 /// @param started RFC 3339, for people
 /// @param node id of the data directory that its process held locked; null if none
-record EpochFile(String session, String address, String started, @Nullable String node) {
+record EpochFile(
+        @Nullable Integer format,
+        String session,
+        String address,
+        String started,
+        @Nullable String node) {
+    static final int FORMAT = 1;
     static final String PREFIX = "controller/";
     static final String SUFFIX = ".json";
     static final String CLOSED_SUFFIX = ".closed.json";

@@ -1,5 +1,6 @@
 package dev.litefleet.controller.lease;
 
+import dev.litefleet.replica.FormatNumber;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
 import dev.litefleet.replica.log.SessionId;
@@ -45,11 +46,8 @@ public record FleetFile(int format, String fleet, String catalogLineage, String 
     private static Optional<FleetFile> read(ObjectStore store) {
         return store.get(KEY)
                 .map(bytes -> {
-                    FleetFile file = Wire.read(bytes, FleetFile.class);
-                    if (file.format() != FORMAT) {
-                        throw new UnsupportedFormat(KEY, "fleet " + file.format());
-                    }
-                    return file;
+                    FormatNumber.check(KEY, "fleet", bytes, FORMAT);
+                    return Wire.read(bytes, FleetFile.class);
                 });
     }
 

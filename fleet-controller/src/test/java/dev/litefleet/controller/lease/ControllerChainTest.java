@@ -73,6 +73,26 @@ final class ControllerChainTest {
     }
 
     @Test
+    void newerFormatsOfTheChainAreRefused() {
+        Epoch first = chain(1).claim(0, ADDRESS, NO_NODE).orElseThrow();
+        store.putIfAbsent(
+                "controller/0000000000000002.json",
+                ObjectBody.of("{\"format\": 2, \"where\": \"elsewhere\"}".getBytes(UTF_8)));
+
+        assertThatThrownBy(() -> chain(2).ask(NO_NODE, PATIENCE, _ -> Optional.empty()))
+                .isInstanceOf(UnsupportedFormat.class)
+                .hasMessageContaining("controller epoch of format 2")
+                .hasMessageContaining("controller/0000000000000002.json");
+
+        store.putIfAbsent(
+                "controller/0000000000000001.closed.json",
+                ObjectBody.of("{\"format\": 3}".getBytes(UTF_8)));
+        assertThatThrownBy(() -> chain(3).settlePredecessors(new Epoch(2, first.session())))
+                .isInstanceOf(UnsupportedFormat.class)
+                .hasMessageContaining("closed controller epoch of format 3");
+    }
+
+    @Test
     void ofRacersForOneEpochExactlyOneGetsIt() {
         var racers = new ArrayList<CompletableFuture<Optional<Epoch>>>();
         for (int racer = 0; racer < 16; racer++) {

@@ -4,10 +4,10 @@ import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.ObjectMapper;
 
+import dev.litefleet.replica.FormatNumber;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.Corrupt;
-import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
@@ -48,7 +48,7 @@ import java.util.function.BiFunction;
 /// in the logs of the controllers without a `closed.json`. A store without `fleet.json` is taken
 /// for a bucket of Litestream replicas: one lineage per folder, no logs.
 public final class Fleet {
-    /// Newest `fleet.json` format that this version reads.
+    /// Newest format of `fleet.json` and of controllers' objects that this version reads.
     private static final int FORMAT = 1;
 
     /// A tenant as the catalog has it.
@@ -77,7 +77,7 @@ public final class Fleet {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     @JsonIgnoreProperties(ignoreUnknown = true)
-    private record FleetJson(int format, @JsonProperty("catalog_lineage") String catalogLineage) {}
+    private record FleetJson(@JsonProperty("catalog_lineage") String catalogLineage) {}
 
     @JsonIgnoreProperties(ignoreUnknown = true)
     private record EpochJson(String session) {}
@@ -180,9 +180,6 @@ public final class Fleet {
     private static Map<TenantId, Tenant> catalog(
             ObjectStore store, Path folder, Tasks tasks, Instant now, byte[] names) {
         var fleet = json(names, NAMES, FleetJson.class);
-        if (fleet.format() > FORMAT) {
-            throw new UnsupportedFormat(NAMES, "fleet format " + fleet.format());
-        }
         var key = new TenantKey(TenantId.CATALOG, new Lineage(fleet.catalogLineage()));
         var tail = new ArrayList<IndexPoint>();
         for (LogName log : openControllers(store)) {
@@ -231,6 +228,7 @@ public final class Fleet {
     }
 
     private static <T> T json(byte[] bytes, String key, Class<T> type) {
+        FormatNumber.check(key, "object", bytes, FORMAT);
         @Nullable T value;
         try {
             value = JSON.readValue(bytes, type);

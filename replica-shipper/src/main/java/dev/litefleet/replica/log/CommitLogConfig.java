@@ -99,6 +99,23 @@ public record CommitLogConfig(
                 closeMax);
     }
 
+    /// The same with another size from which bodies become blobs.
+    public CommitLogConfig withBlobBytes(int bytes) {
+        return new CommitLogConfig(
+                window,
+                linger,
+                segmentBytesMax,
+                bytes,
+                retryMin,
+                retryMax,
+                retrySpacing,
+                partMax,
+                partSlotsMax,
+                openMax,
+                checkMax,
+                closeMax);
+    }
+
     /// The same with parts of another length.
     public CommitLogConfig withParts(Duration max, int slotsMax) {
         return new CommitLogConfig(

@@ -150,14 +150,28 @@ final class LoggedFleet implements AutoCloseable {
     private final Path folder;
     private final Tasks tasks = new ThreadTasks();
     private final SplittableRandom random;
+    private final CommitLogConfig config;
     private LogName name = LOG;
     private CommitLog log;
     private long before; // commits in earlier logs
     private final List<Resident> residents = new ArrayList<>();
 
+    /// Short parts, so that everything that reads a log reads several.
     LoggedFleet(ObjectStore store, Path folder, int tenants, long seed) {
+        this(
+                store,
+                folder,
+                tenants,
+                seed,
+                CommitLogConfig.DEFAULT
+                        .withLinger(Duration.ofMinutes(10))
+                        .withParts(Duration.ofDays(365), 3));
+    }
+
+    LoggedFleet(ObjectStore store, Path folder, int tenants, long seed, CommitLogConfig config) {
         this.store = store;
         this.folder = folder;
+        this.config = config;
         this.random = new SplittableRandom(seed);
         this.log = open();
         for (int i = 0; i < tenants; i++) {
@@ -170,10 +184,7 @@ final class LoggedFleet implements AutoCloseable {
                 new CommitLog(
                         store,
                         name,
-                        // Short parts, so that everything that reads a log reads several.
-                        CommitLogConfig.DEFAULT
-                                .withLinger(Duration.ofMinutes(10))
-                                .withParts(Duration.ofDays(365), 3),
+                        config,
                         tasks,
                         new TestClock(),
                         random,
