@@ -23,6 +23,7 @@ import dev.litefleet.controller.lease.ControllerChain.Epoch;
 import dev.litefleet.controller.lease.ControllerChain.Verdict;
 import dev.litefleet.controller.lease.Failover;
 import dev.litefleet.controller.lease.Leases;
+import dev.litefleet.controller.lease.Tenure;
 import dev.litefleet.controller.operation.Assign;
 import dev.litefleet.controller.operation.Copies;
 import dev.litefleet.controller.operation.Delete;
@@ -99,6 +100,7 @@ public final class Controller implements AutoCloseable {
             ControllerConfig config,
             ControllerChain chain,
             Epoch epoch,
+            Tenure tenure,
             InternalServer server,
             HttpWorkerLink link,
             CommitLog commitLog,
@@ -279,6 +281,7 @@ public final class Controller implements AutoCloseable {
                         random,
                         logEnd::complete);
         commitLog.open();
+        var tenure = new Tenure(epoch, commitLog::selfCheck, config.lease(), tasks);
         Catalog catalog =
                 Catalog.open(
                         catalogFolder,
@@ -290,8 +293,8 @@ public final class Controller implements AutoCloseable {
         var controller =
                 new Controller(
                         new Parts(
-                                config, chain, epoch, server, link, commitLog, catalog, leases,
-                                tasks, clock, random),
+                                config, chain, epoch, tenure, server, link, commitLog, catalog,
+                                leases, tasks, clock, random),
                         store,
                         tmp,
                         catalog.jwtKeys().join(),
@@ -324,7 +327,7 @@ public final class Controller implements AutoCloseable {
         parts.server.serve(
                 new Membership(
                         parts.config,
-                        parts.epoch,
+                        parts.tenure,
                         parts.catalog,
                         parts.leases,
                         failover,
@@ -585,7 +588,7 @@ public final class Controller implements AutoCloseable {
     private WorkerRow worker(SessionRow session, Load load) {
         Optional<Leases.Member> member = parts.leases.member(session.id());
         var registration = member.map(Leases.Member::registration).orElse(null);
-        boolean live = member.map(Leases.Member::leased).orElse(false);
+        boolean live = member.map(Leases.Member::present).orElse(false);
         String state =
                 switch (session.state()) {
                     case LIVE -> live ? "live" : "silent";

@@ -8,6 +8,8 @@ import dev.litefleet.controller.catalog.SessionState;
 import dev.litefleet.controller.lease.ControllerChain.Epoch;
 import dev.litefleet.controller.lease.Failover;
 import dev.litefleet.controller.lease.Leases;
+import dev.litefleet.controller.lease.Leases.Standing;
+import dev.litefleet.controller.lease.Tenure;
 import dev.litefleet.controller.operation.Assign;
 import dev.litefleet.controller.operation.Delete;
 import dev.litefleet.controller.operation.Unassign;
@@ -37,7 +39,7 @@ final class Membership {
     private static final Logger log = LoggerFactory.getLogger(Membership.class);
 
     private final ControllerConfig config;
-    private final Epoch epoch;
+    private final Tenure tenure;
     private final Catalog catalog;
     private final Leases leases;
     private final Failover failover;
@@ -52,7 +54,7 @@ final class Membership {
     @SuppressWarnings("TooManyParameters") // Wired once, in Controller.
     Membership(
             ControllerConfig config,
-            Epoch epoch,
+            Tenure tenure,
             Catalog catalog,
             Leases leases,
             Failover failover,
@@ -64,7 +66,7 @@ final class Membership {
             Supplier<List<PublicKeyJwk>> jwtKeys,
             Consumer<TenantId> moved) {
         this.config = config;
-        this.epoch = epoch;
+        this.tenure = tenure;
         this.catalog = catalog;
         this.leases = leases;
         this.failover = failover;
@@ -104,6 +106,7 @@ final class Membership {
                     false);
         }
         await(tasks, catalog.deletedBut(session)).forEach(delete::resume);
+        Epoch epoch = tenure.epoch();
         return new Registered(
                 epoch.session().ulid(),
                 epoch.number(),
@@ -129,20 +132,28 @@ final class Membership {
 
     HeartbeatReply heartbeat(Heartbeat heartbeat) {
         var session = new SessionId(heartbeat.session());
-        return switch (leases.heartbeat(heartbeat)) {
-            case LIVE -> {
+        // Who was heard while we are not sure is not silent; it has no lease for the while.
+        boolean grant = heartbeat.leaseWanted() && tenure.sure(config.heartbeat().dividedBy(2));
+        Standing standing = leases.heartbeat(heartbeat, grant);
+        return switch (standing) {
+            case LIVE, HEARD -> {
                 leases.partToName(session).ifPresent(part -> name(session, part));
                 boolean first = heartbeat.tokenGensSeen() < tokenGensSeen();
                 List<TokenGen> gens = first ? await(tasks, catalog.tokenGens(session)) : List.of();
-                yield reply(HeartbeatReply.LIVE, gens, tokenGensSeen());
+                yield new HeartbeatReply(
+                        tenure.epoch().number(),
+                        HeartbeatReply.LIVE,
+                        standing == Standing.LIVE,
+                        gens,
+                        tokenGensSeen());
             }
-            case CLOSED -> reply(HeartbeatReply.CLOSED, List.of(), 0);
+            case CLOSED -> reply(HeartbeatReply.CLOSED);
             case UNKNOWN -> {
                 boolean open =
                         await(tasks, catalog.session(session))
                                 .filter(row -> row.state() != SessionState.LIVE)
                                 .isEmpty();
-                yield reply(open ? HeartbeatReply.UNKNOWN : HeartbeatReply.CLOSED, List.of(), 0);
+                yield reply(open ? HeartbeatReply.UNKNOWN : HeartbeatReply.CLOSED);
             }
         };
     }
@@ -172,11 +183,11 @@ final class Membership {
     /// Generations change only with a release today, so what a session must be told once is what
     /// its tenants' were when this controller began; the counter says that it was.
     private long tokenGensSeen() {
-        return epoch.number() << 32;
+        return tenure.epoch().number() << 32;
     }
 
-    private HeartbeatReply reply(String status, List<TokenGen> gens, long seen) {
-        return new HeartbeatReply(epoch.number(), status, gens, seen);
+    private HeartbeatReply reply(String status) {
+        return new HeartbeatReply(tenure.epoch().number(), status, false, List.of(), 0);
     }
 
     /// A worker has released a tenant by itself: it is stopping, so it gets nothing new.

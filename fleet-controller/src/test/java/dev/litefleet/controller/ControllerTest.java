@@ -18,9 +18,11 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
+import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.worker.control.Assignment;
 import dev.litefleet.worker.control.Heartbeat;
@@ -59,6 +61,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
 /// Whole controllers on one store, spoken to over signed HTTP as workers do.
 final class ControllerTest {
@@ -347,6 +350,80 @@ final class ControllerTest {
         assertThat(worker.worker().write(ACME, "a")).isTrue();
     }
 
+    /// It answers its workers' heartbeats and hears nothing of its fence. What it grants must have
+    /// ended before its successor fences a worker, whose tenants others may write from then on.
+    @Test
+    void leasesOfAControllerThatIsCutOffEndBeforeItsSuccessorFencesTheirWorker() throws Exception {
+        var lease = Duration.ofSeconds(1);
+        var cut = new FlakyObjectStore(store.calm());
+        Controller old = serving(Optional.of("node"), lease, cut);
+        provision(old, ACME);
+        Worker worker = worker("w-1");
+        worker.register(old, null);
+        old.route(ACME).join();
+        await().until(() -> worker.beat(old).leased());
+        var fenced = new AtomicLong();
+        String log = worker.worker().log().prefix();
+        store.beforePut(key -> {
+            if (key.startsWith(log)) {
+                fenced.compareAndSet(0, tasks.nanos());
+            }
+        });
+        cut.down(true);
+
+        Controller successor = serving(Optional.of("node"), lease, store);
+        long ends = 0;
+        int heard = 0;
+        while (fenced.get() == 0) {
+            long sent = tasks.nanos();
+            HeartbeatReply reply = worker.beat(old);
+            assertThat(reply.status()).isEqualTo(HeartbeatReply.LIVE);
+            heard++;
+            ends = reply.leased() ? sent + lease.toNanos() : ends;
+        }
+
+        assertThat(heard).isPositive();
+        assertThat(ends).isLessThan(fenced.get());
+        assertThat(worker.beat(old).leased()).isFalse();
+        cut.down(false);
+        await().until(() -> successor.workers().join().isEmpty());
+    }
+
+    @Test
+    void heartbeatThatWantsNoLeaseIsAnsweredWithoutTheStore() throws Exception {
+        var counting = new CountingObjectStore(store);
+        Controller controller = serving(Optional.empty(), Duration.ofHours(1), counting);
+        Worker worker = worker("w-1");
+        worker.register(controller, null);
+        worker.beat(controller);
+        counting.reset();
+
+        Heartbeat idle = worker.worker().heartbeat();
+        for (int beat = 0; beat < 20; beat++) {
+            HeartbeatReply reply =
+                    worker.beat(
+                            controller,
+                            new Heartbeat(
+                                    idle.worker(),
+                                    idle.session(),
+                                    idle.part(),
+                                    idle.durableSlot(),
+                                    0,
+                                    0,
+                                    false,
+                                    0));
+            assertThat(reply.status()).isEqualTo(HeartbeatReply.LIVE);
+            assertThat(reply.leased()).isFalse();
+        }
+        assertThat(counting.total()).isZero();
+
+        for (int beat = 0; beat < 20; beat++) {
+            assertThat(worker.beat(controller).leased()).isTrue();
+        }
+        assertThat(counting.count(CountingObjectStore.Verb.GET)).isLessThanOrEqualTo(1);
+        assertThat(counting.total()).isLessThanOrEqualTo(1);
+    }
+
     private void provision(Controller controller, TenantId tenant) {
         assertThat(controller.provision(tenant, TenantSpec.DEFAULT, false).join())
                 .isInstanceOf(Provisioned.Created.class);
@@ -368,7 +445,15 @@ final class ControllerTest {
         return start(node, LEASE);
     }
 
+    private Controller serving(Optional<String> node, Duration lease, ObjectStore under) {
+        return ((Start.Serving) start(node, lease, under)).controller();
+    }
+
     private Start start(Optional<String> node, Duration lease) {
+        return start(node, lease, store);
+    }
+
+    private Start start(Optional<String> node, Duration lease, ObjectStore under) {
         var config =
                 new ControllerConfig(
                         folder.resolve("controller-" + folders.incrementAndGet()),
@@ -381,7 +466,7 @@ final class ControllerTest {
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(5));
         Start start =
-                Controller.start(config, store, keys(), vertx, tasks, clock, random, ends::add);
+                Controller.start(config, under, keys(), vertx, tasks, clock, random, ends::add);
         if (start instanceof Start.Serving(var controller)) {
             open.add(controller);
         }
@@ -466,7 +551,11 @@ final class ControllerTest {
         }
 
         HeartbeatReply beat(Controller controller) throws IOException, InterruptedException {
-            Heartbeat message = worker().heartbeat();
+            return beat(controller, worker().heartbeat());
+        }
+
+        HeartbeatReply beat(Controller controller, Heartbeat message)
+                throws IOException, InterruptedException {
             return Wire.read(
                     post(controller, "/internal/v1/heartbeat", message).body(),
                     HeartbeatReply.class);

@@ -242,8 +242,13 @@ public final class Worker implements AutoCloseable {
         if (!registered.isDone()) {
             return Health.State.bad("not registered yet");
         }
+        if (lease.live()) {
+            return Health.State.ok("lease is live");
+        }
         return Health.State.ok(
-                lease.live() ? "lease is live" : "degraded: no lease, reads look at the log");
+                lease.wanted()
+                        ? "degraded: no lease, reads look at the log"
+                        : "no lease, as nobody reads");
     }
 
     private String serve(HranaRoutes hrana, Router router, WorkerMetrics meters) {

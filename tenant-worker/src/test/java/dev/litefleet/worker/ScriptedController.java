@@ -2,6 +2,7 @@ package dev.litefleet.worker;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.service.InternalAuth;
@@ -18,6 +19,7 @@ import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.control.Wire;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -54,6 +56,7 @@ public final class ScriptedController implements AutoCloseable {
     public volatile String status = HeartbeatReply.LIVE;
     public volatile List<TokenGen> tokenGens = List.of();
     public volatile boolean silent;
+    public volatile boolean leasing = true;
     public volatile List<PublicKeyJwk> jwtKeys;
 
     private final InternalAuth auth;
@@ -108,7 +111,7 @@ public final class ScriptedController implements AutoCloseable {
             }
             case "/internal/v1/heartbeat" -> {
                 heartbeats.add(Wire.read(body, Heartbeat.class));
-                return new HeartbeatReply(epoch, status, tokenGens, tokenGens.size());
+                return new HeartbeatReply(epoch, status, leasing, tokenGens, tokenGens.size());
             }
             case "/internal/v1/released" -> {
                 Release release = Wire.read(body, Release.class);

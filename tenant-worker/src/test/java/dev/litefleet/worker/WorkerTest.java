@@ -10,8 +10,12 @@ import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreException.Unavailable;
+import dev.litefleet.testing.CountingObjectStore;
+import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
+import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.HeartbeatReply;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
@@ -30,6 +34,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
@@ -39,12 +44,15 @@ final class WorkerTest {
     private static final String SELECT =
             "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"select 1\"}},"
                     + "{\"type\":\"close\"}]}";
+    private static final String CURSOR =
+            "{\"batch\":{\"steps\":[{\"stmt\":{\"sql\":\"select 1\"}}]}}";
     private static final String INSERT =
             "{\"requests\":[{\"type\":\"execute\",\"stmt\":{\"sql\":\"insert into t values(1)\"}},"
                     + "{\"type\":\"close\"}]}";
 
     @TempDir Path folder;
-    private final FlakyObjectStore store = new FlakyObjectStore(new MemoryObjectStore());
+    private final CountingObjectStore counting = new CountingObjectStore(new MemoryObjectStore());
+    private final FlakyObjectStore store = new FlakyObjectStore(counting);
 
     @Test
     void registersAndSaysHowFarItsLogIsDurable() throws InterruptedException {
@@ -212,6 +220,130 @@ final class WorkerTest {
         }
     }
 
+    /// By header and by query, at pipeline and cursor: each look is one read of the store, and a
+    /// plain read under the lease is none.
+    @Test
+    void strongReadIsOneLookAtTheLogHoweverItIsAskedFor() {
+        try (var running = running(Duration.ofHours(1))) {
+            running.assign("acme");
+            running.run("acme", "create table t(a)");
+            await().untilAsserted(() -> assertThat(readyPage(running)).contains("lease is live"));
+            assertThat(gets(() -> read(running, "v3/pipeline", SELECT, false))).isZero();
+            assertThat(gets(() -> read(running, "v3/cursor", CURSOR, false))).isZero();
+
+            assertThat(gets(() -> read(running, "v3/pipeline", SELECT, true))).isEqualTo(1);
+            assertThat(gets(() -> read(running, "v3/cursor", CURSOR, true))).isEqualTo(1);
+            assertThat(gets(() -> read(running, "v3/pipeline?consistency=strong", SELECT, false)))
+                    .isEqualTo(1);
+            assertThat(gets(() -> read(running, "v3/cursor?consistency=strong", CURSOR, false)))
+                    .isEqualTo(1);
+        }
+    }
+
+    @Test
+    void strongReadIsRefusedWithoutTheStoreAndPlainOnesGoOnUnderTheLease() {
+        try (var running = running(Duration.ofHours(1))) {
+            running.assign("acme");
+            running.run("acme", "create table t(a)");
+            await().untilAsserted(() -> assertThat(readyPage(running)).contains("lease is live"));
+            store.down(true);
+
+            HttpResponse<String> strong =
+                    running.post("acme", "v3/cursor?consistency=strong", CURSOR);
+            HttpResponse<String> plain = running.post("acme", "v3/cursor", CURSOR);
+
+            store.down(false);
+            assertThat(strong.statusCode()).isEqualTo(503);
+            assertThat(new JsonObject(strong.body()).getString("code"))
+                    .isEqualTo("STORE_UNAVAILABLE");
+            assertThat(plain.statusCode()).isEqualTo(200);
+        }
+    }
+
+    /// Nobody reads: no lease is asked for. The first read looks at the log, and asks at once.
+    @Test
+    void leaseIsAskedForOnlyWhileSomebodyReads() throws InterruptedException {
+        try (var running = running()) {
+            assertThat(running.controller.heartbeats.take().leaseWanted()).isFalse();
+            running.controller.heartbeats.clear();
+            assertThat(running.controller.heartbeats.take().leaseWanted()).isFalse();
+            running.assign("acme");
+
+            running.run("acme", "create table t(a)");
+
+            await().until(() -> running.controller.heartbeats.take().leaseWanted());
+        }
+    }
+
+    /// The controller is there, but not sure that it still is the controller.
+    @Test
+    void heardButNotLeasedItLooksAtTheLogForEachRead() {
+        try (var running = running(Duration.ofMillis(200))) {
+            running.assign("acme");
+            running.run("acme", "create table t(a)");
+            running.controller.leasing = false;
+            await().untilAsserted(() -> assertThat(readyPage(running)).contains("no lease"));
+
+            assertThat(gets(() -> read(running, "v3/pipeline", SELECT, false))).isEqualTo(1);
+
+            assertThat(running.worker.ended()).isNotDone();
+            running.controller.leasing = true;
+            await().untilAsserted(() -> {
+                read(running, "v3/pipeline", SELECT, false);
+                assertThat(readyPage(running)).contains("lease is live");
+            });
+        }
+    }
+
+    /// The part is named only when the fence before it is resolved; and again when it registers
+    /// with another controller.
+    @Test
+    void heartbeatNamesThePartOfTheLog() throws InterruptedException {
+        try (var running = running(Duration.ofSeconds(3), Map.of("log.part-slots-max", "3"))) {
+            running.assign("acme");
+            running.run("acme", "create table t(a)");
+            store.beforePut(key -> {
+                if (key.endsWith("0001/0000000000000004.zip")) {
+                    throw new Unavailable("put " + key, "held by the test", null);
+                }
+            });
+            running.run("acme", "insert into t values(1)");
+            var third =
+                    CompletableFuture.supplyAsync(
+                            () -> running.run("acme", "insert into t values(2)"));
+            running.controller.heartbeats.clear();
+            for (int beat = 0; beat < 5; beat++) {
+                Heartbeat heartbeat = running.controller.heartbeats.take();
+                assertThat(heartbeat.part()).isEqualTo(1);
+                assertThat(heartbeat.durableSlot()).isLessThanOrEqualTo(3);
+            }
+            assertThat(third).isNotDone();
+
+            store.beforePut(_ -> {});
+            third.join();
+
+            await().until(() -> running.controller.heartbeats.take().part() == 2);
+            running.controller.registrations.clear();
+            running.controller.status = HeartbeatReply.UNKNOWN;
+            assertThat(running.controller.registrations.take().part()).isEqualTo(2);
+        }
+    }
+
+    private long gets(Supplier<HttpResponse<String>> read) {
+        long before = counting.count(Verb.GET);
+        assertThat(read.get().statusCode()).isEqualTo(200);
+        return counting.count(Verb.GET) - before;
+    }
+
+    private static HttpResponse<String> read(
+            RunningWorker running, String endpoint, String body, boolean strong) {
+        var request =
+                running.request("/t/acme/" + endpoint)
+                        .header("authorization", "Bearer " + running.token("rw", "acme"))
+                        .POST(BodyPublishers.ofString(body));
+        return running.send(strong ? request.header("litefleet-consistency", "strong") : request);
+    }
+
     @Test
     void stoppedWorkerReleasesWhatItHas() throws InterruptedException {
         var running = running();
@@ -286,7 +418,11 @@ final class WorkerTest {
     }
 
     private RunningWorker running(Duration lease) {
-        return new RunningWorker(folder, unclosed(), Map.of("shipping.gate-max", "5s"), lease);
+        return running(lease, Map.of("shipping.gate-max", "5s"));
+    }
+
+    private RunningWorker running(Duration lease, Map<String, String> settings) {
+        return new RunningWorker(folder, unclosed(), settings, lease);
     }
 
     /// The store is the test's, and outlives the worker.

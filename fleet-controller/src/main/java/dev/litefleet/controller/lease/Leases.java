@@ -28,6 +28,8 @@ public final class Leases {
     public enum Standing {
         /// Renewed.
         LIVE,
+        /// Heard, and its session goes on, but no lease was granted.
+        HEARD,
         /// It is being fenced, or is closed: no lease will be granted any more.
         CLOSED,
         /// It has not registered with this controller.
@@ -37,13 +39,13 @@ public final class Leases {
     /// A session as its own messages show it.
     ///
     /// @param registration null while it is known from the catalog only
-    /// @param leased it has registered and its lease runs
-    /// @param accepting it is leased and has not said that it is stopping
+    /// @param present it has registered and was heard within a lease
+    /// @param accepting it is present and has not said that it is stopping
     /// @param residents tenants it holds open, by its last heartbeat
     public record Member(
             SessionId session,
             @Nullable Registration registration,
-            boolean leased,
+            boolean present,
             boolean accepting,
             int residents) {}
 
@@ -56,7 +58,12 @@ public final class Leases {
         boolean stopping;
         boolean ended;
         boolean dead;
-        long grantedNanos;
+        long heardNanos;
+        long endNanos; // when every lease of it has certainly ended
+
+        Grant(long now) {
+            heardNanos = now;
+        }
     }
 
     private final long leaseNanos;
@@ -74,31 +81,43 @@ public final class Leases {
         this.guard = tasks.guard();
     }
 
-    /// A session that the catalog calls live and this controller has not met: its predecessor may
-    /// have granted it a lease until just now.
+    /// A session that the catalog calls live and this controller has not met. Its predecessor,
+    /// whose log is fenced by now, may go on granting it leases until the last proof of its
+    /// [Tenure] is one lease old.
     public void adopt(SessionId session) {
-        locked(() -> {
-            var grant = new Grant();
-            grant.grantedNanos = tasks.nanos();
-            grants.putIfAbsent(session, grant);
-        });
+        locked(() -> grants.computeIfAbsent(session, _ -> unknown()));
     }
 
-    /// A session has registered, or did so again, and the catalog calls it live.
+    private Grant unknown() {
+        var grant = new Grant(tasks.nanos());
+        grant.endNanos = grant.heardNanos + 2 * leaseNanos + marginNanos;
+        return grant;
+    }
+
+    /// A session has registered, or did so again, and the catalog calls it live. It has no lease by
+    /// that: the next heartbeat asks for one.
     ///
     /// @return false if its lease has been ended meanwhile
     public boolean register(Registration registration) {
         var session = new SessionId(registration.session());
         guard.lock();
         try {
-            Grant grant = grants.computeIfAbsent(session, _ -> new Grant());
+            long now = tasks.nanos();
+            Grant grant =
+                    grants.computeIfAbsent(
+                            session,
+                            _ -> {
+                                var fresh = new Grant(now);
+                                fresh.endNanos = now;
+                                return fresh;
+                            });
             if (grant.ended) {
                 return false;
             }
             grant.registration = registration;
             grant.named = Math.max(grant.named, registration.part());
             grant.stopping = false;
-            grant.grantedNanos = tasks.nanos();
+            grant.heardNanos = now;
             changed();
             return true;
         } finally {
@@ -106,26 +125,34 @@ public final class Leases {
         }
     }
 
-    /// Renews the lease, if the answer is [Standing#LIVE].
-    public Standing heartbeat(Heartbeat heartbeat) {
+    /// Notes that the session lives, and renews its lease if the answer is [Standing#LIVE].
+    ///
+    /// @param grant whether a lease may be granted: it is wanted, and [Tenure#sure] said so after
+    ///   the heartbeat had arrived
+    public Standing heartbeat(Heartbeat heartbeat, boolean grant) {
         guard.lock();
         try {
-            Grant grant = grants.get(new SessionId(heartbeat.session()));
-            if (grant == null) {
+            Grant known = grants.get(new SessionId(heartbeat.session()));
+            if (known == null) {
                 return Standing.UNKNOWN;
             }
-            if (grant.ended) {
+            if (known.ended) {
                 return Standing.CLOSED;
             }
-            if (grant.registration == null) {
+            if (known.registration == null) {
                 return Standing.UNKNOWN;
             }
-            grant.grantedNanos = tasks.nanos();
-            grant.residents = heartbeat.residents();
+            known.heardNanos = tasks.nanos();
+            known.residents = heartbeat.residents();
             var durable = new Slot(heartbeat.part(), heartbeat.durableSlot());
-            if (durable.compareTo(grant.durable) > 0) {
-                grant.durable = durable;
+            if (durable.compareTo(known.durable) > 0) {
+                known.durable = durable;
             }
+            if (!grant) {
+                return Standing.HEARD;
+            }
+            long end = known.heardNanos + leaseNanos + marginNanos;
+            known.endNanos = end - known.endNanos > 0 ? end : known.endNanos;
             return Standing.LIVE;
         } finally {
             guard.unlock();
@@ -142,7 +169,8 @@ public final class Leases {
         });
     }
 
-    /// Waits until leases have lapsed, and ends them: the first step of their sessions' failover.
+    /// Waits until sessions have been silent for a lease, and ends them: the first step of their
+    /// failover.
     ///
     /// When this process itself was stopped for a while, the heartbeats of that time are lost, not
     /// missing: then everybody gets one more lease. Waiting longer is always safe.
@@ -160,7 +188,7 @@ public final class Leases {
                     if (grant.ended) {
                         continue;
                     }
-                    long left = grant.grantedNanos + leaseNanos - now;
+                    long left = grant.heardNanos + leaseNanos - now;
                     if (left <= 0) {
                         lapsed.add(entry.getKey());
                     } else {
@@ -187,7 +215,7 @@ public final class Leases {
         guard.await(Duration.ofNanos(nanos));
         long woke = tasks.nanos();
         if (woke - now - nanos > marginNanos) {
-            grants.values().forEach(grant -> grant.grantedNanos = woke);
+            grants.values().forEach(grant -> grant.heardNanos = woke);
         }
     }
 
@@ -196,14 +224,7 @@ public final class Leases {
     /// @param dead its process is known to have ended, so its lease has too
     public void end(SessionId session, boolean dead) {
         locked(() -> {
-            Grant grant =
-                    grants.computeIfAbsent(
-                            session,
-                            _ -> {
-                                var unknown = new Grant();
-                                unknown.grantedNanos = tasks.nanos();
-                                return unknown;
-                            });
+            Grant grant = grants.computeIfAbsent(session, _ -> unknown());
             grant.dead |= dead;
             end(grant);
         });
@@ -229,7 +250,7 @@ public final class Leases {
                     throw new IllegalStateException(
                             "lease still renewed [session=" + session + "]");
                 }
-                long left = grant.grantedNanos + leaseNanos + marginNanos - tasks.nanos();
+                long left = grant.endNanos - tasks.nanos();
                 if (left <= 0) {
                     return;
                 }
@@ -297,9 +318,9 @@ public final class Leases {
     }
 
     private Member member(SessionId session, Grant grant, long now) {
-        boolean leased = grant.registration != null && now - grant.grantedNanos < leaseNanos;
+        boolean present = grant.registration != null && now - grant.heardNanos < leaseNanos;
         return new Member(
-                session, grant.registration, leased, leased && !grant.stopping, grant.residents);
+                session, grant.registration, present, present && !grant.stopping, grant.residents);
     }
 
     /// The session's member, unless it is ended or unknown.

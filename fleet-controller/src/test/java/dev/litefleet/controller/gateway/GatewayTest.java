@@ -1,9 +1,10 @@
 package dev.litefleet.controller.gateway;
 
-import static java.net.http.HttpResponse.BodyHandlers.ofString;
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import static java.net.http.HttpResponse.BodyHandlers.ofString;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.litefleet.controller.auth.TenantTokens;
 import dev.litefleet.controller.operation.FleetException.NoWorkers;
@@ -14,6 +15,7 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Tokens;
+
 import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -21,6 +23,13 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.json.JsonObject;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.ServerSocket;
@@ -42,11 +51,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// A gateway between a real client and servers that play workers.
 @Timeout(60)
@@ -56,7 +60,8 @@ final class GatewayTest {
     private static final String OTHER = "01J0000000000000000000000B";
 
     /// What a worker was asked.
-    private record Asked(String method, String uri, String signature, String body) {}
+    private record Asked(
+            String method, String uri, String signature, String consistency, String body) {}
 
     private final Vertx vertx = Vertx.vertx();
     private final HttpClient client =
@@ -125,6 +130,26 @@ final class GatewayTest {
         assertThat(one.uri()).isEqualTo("/t/acme/v2/pipeline?x=1");
         assertThat(one.body()).isEqualTo("{}");
         assertThat(auth.fromGateway(one.method(), one.uri(), one.signature())).isTrue();
+    }
+
+    /// A strong read is the worker's business: how it is asked for must arrive as it was sent.
+    @Test
+    void askingForAStrongReadReachesTheWorker() throws Exception {
+        route(worker(request -> request.response().end()));
+
+        for (String path : List.of("/t/acme/v3/pipeline", "/t/acme/v3/cursor", "/v3/cursor")) {
+            client.send(post(path + "?consistency=strong", "{}").build(), ofString());
+            client.send(
+                    post(path, "{}").header("litefleet-consistency", "strong").build(), ofString());
+        }
+
+        assertThat(asked).hasSize(6);
+        for (int i = 0; i < asked.size(); i += 2) {
+            assertThat(asked.get(i).uri())
+                    .startsWith("/t/acme/v3/")
+                    .endsWith("?consistency=strong");
+            assertThat(asked.get(i + 1).consistency()).isEqualTo("strong");
+        }
     }
 
     @Test
@@ -457,6 +482,8 @@ final class GatewayTest {
                                                             request.method().name(),
                                                             request.uri(),
                                                             request.getHeader(InternalAuth.HEADER),
+                                                            request.getHeader(
+                                                                    "litefleet-consistency"),
                                                             body.toString()));
                                             answer.handle(request);
                                         }))

@@ -177,7 +177,7 @@ final class CopiesTest {
 
     private void beat() {
         while (catalog != null) {
-            beating.forEach(worker -> leases.heartbeat(worker.heartbeat()));
+            beating.forEach(worker -> leases.heartbeat(worker.heartbeat(), true));
             tasks.sleep(Duration.ofMillis(50));
         }
     }

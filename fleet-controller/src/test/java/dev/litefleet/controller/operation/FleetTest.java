@@ -1,9 +1,10 @@
 package dev.litefleet.controller.operation;
 
-import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.Deletion;
@@ -40,6 +41,13 @@ import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -53,11 +61,6 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /// Assignment, release and failover with real workers in this process: each has its own commit log
 /// and real databases in one store, so what is asserted is what a client would see.
@@ -163,7 +166,7 @@ final class FleetTest {
     /// Heartbeats of all living workers, until the leases are closed.
     private void beat() {
         while (catalog != null) {
-            beating.forEach(worker -> leases.heartbeat(worker.heartbeat()));
+            beating.forEach(worker -> leases.heartbeat(worker.heartbeat(), true));
             tasks.sleep(Duration.ofMillis(50));
         }
     }
@@ -298,6 +301,7 @@ final class FleetTest {
         TestWorker first = worker("w-1");
         provision("acme");
         assign.run(ACME);
+        leases.heartbeat(first.heartbeat(), true);
 
         patient.start(first.session(), false);
 

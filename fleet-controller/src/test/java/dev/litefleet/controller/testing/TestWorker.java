@@ -91,6 +91,10 @@ public final class TestWorker implements AutoCloseable {
         return session;
     }
 
+    public LogName log() {
+        return shipping.log().name();
+    }
+
     public String address() {
         return address;
     }
@@ -119,6 +123,7 @@ public final class TestWorker implements AutoCloseable {
                 shipping.log().durable().number(),
                 0,
                 0,
+                true,
                 0);
     }
 

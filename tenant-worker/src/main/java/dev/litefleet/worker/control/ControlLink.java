@@ -45,6 +45,9 @@ public final class ControlLink implements AutoCloseable {
     private final CompletableFuture<Void> registeredOnce = new CompletableFuture<>();
     private volatile boolean registered;
     private volatile boolean closed;
+    private volatile boolean askedForLease; // by the last heartbeat
+    private final Tasks.Guard rest;
+    private boolean roused; // rest
 
     // The rest is confined to the link's task.
     private Duration leaseLength = Duration.ZERO;
@@ -78,12 +81,14 @@ public final class ControlLink implements AutoCloseable {
         this.commits = commits;
         this.tasks = tasks;
         this.random = random;
+        this.rest = tasks.guard();
     }
 
     /// Begins to register, and goes on until [#close].
     ///
     /// @return completes when the controller has taken the registration for the first time
     public CompletableFuture<Void> start() {
+        lease.onMissed(this::rouse);
         tasks.start("control-link", this::run);
         return registeredOnce;
     }
@@ -105,12 +110,43 @@ public final class ControlLink implements AutoCloseable {
                 }
                 pause = failed(failure);
             }
-            tasks.sleep(pause);
+            rest(pause);
+        }
+    }
+
+    /// Until the next message is due, or somebody reads who has no lease.
+    private void rest(Duration pause) {
+        long until = tasks.nanos() + pause.toNanos();
+        rest.lock();
+        try {
+            for (long left = pause.toNanos();
+                    left > 0 && !roused && !closed;
+                    left = until - tasks.nanos()) {
+                rest.await(Duration.ofNanos(left));
+            }
+            roused = false;
+        } finally {
+            rest.unlock();
+        }
+    }
+
+    /// The next heartbeat goes at once if the last one asked for no lease: once, so that reads
+    /// without a lease cause no more heartbeats than there are without them, plus one.
+    private void rouse() {
+        if (askedForLease) {
+            return;
+        }
+        rest.lock();
+        try {
+            askedForLease = true;
+            roused = true;
+            rest.signalAll();
+        } finally {
+            rest.unlock();
         }
     }
 
     private Duration register() {
-        long sent = tasks.nanos();
         Registered answer;
         try {
             answer =
@@ -134,7 +170,6 @@ public final class ControlLink implements AutoCloseable {
             tokens.keys(keys);
         }
         tokenGensSeen = 0;
-        lease.renewed(sent, leaseLength);
         registered = true;
         log.atInfo()
                 .addKeyValue("controller", answer.controllerSession())
@@ -142,19 +177,22 @@ public final class ControlLink implements AutoCloseable {
                 .addKeyValue("lease", leaseLength)
                 .log("worker registered");
         registeredOnce.complete(null);
-        return interval;
+        return Duration.ZERO;
     }
 
     private Duration heartbeat() {
         long sent = tasks.nanos();
-        HeartbeatReply reply =
-                client.ask(HEARTBEAT, message(), HeartbeatReply.class, heartbeatMax());
+        Heartbeat message = message();
+        askedForLease = message.leaseWanted();
+        HeartbeatReply reply = client.ask(HEARTBEAT, message, HeartbeatReply.class, heartbeatMax());
         if (!epochs.accept(reply.epoch())) {
             throw new ControlException.Outdated(HEARTBEAT, reply.epoch(), epochs.newest());
         }
         switch (reply.status()) {
             case HeartbeatReply.LIVE -> {
-                lease.renewed(sent, leaseLength);
+                if (reply.leased()) {
+                    lease.renewed(sent, leaseLength);
+                }
                 suspected = false;
                 reply.tokenGens().forEach(this::take);
                 tokenGensSeen = reply.tokenGensSeen();
@@ -184,6 +222,7 @@ public final class ControlLink implements AutoCloseable {
                 durable.number(),
                 tenants.residents(),
                 tenants.assigned(),
+                lease.wanted(),
                 tokenGensSeen);
     }
 
@@ -267,6 +306,12 @@ public final class ControlLink implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
+        rest.lock();
+        try {
+            rest.signalAll();
+        } finally {
+            rest.unlock();
+        }
         client.close();
     }
 }

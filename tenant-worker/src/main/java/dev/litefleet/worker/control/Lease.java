@@ -2,6 +2,7 @@ package dev.litefleet.worker.control;
 
 import dev.litefleet.replica.log.SelfCheck;
 import dev.litefleet.replica.log.Tasks;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,12 +15,21 @@ import java.util.function.Supplier;
 /// It is measured from the moment a heartbeat was *sent*, on the monotonic clock: whenever the
 /// controller's answer was written, it was later, so the controller's own count ends after ours. No
 /// worker grants itself a lease. While there is none, every read waits for a look at the session's
-/// own log that began after the read arrived; all reads that wait share one. Any thread.
+/// own log that began after the read arrived; all reads that wait share one.
+///
+/// A lease is asked for only while there are reads: the controller has to make sure of its own
+/// right to grant it, which costs the fleet one request to the store per lease period. Any thread.
 public final class Lease {
+    /// How long after the last read a lease is still asked for.
+    static final Duration WANTED = Duration.ofSeconds(30);
+
     private final Tasks tasks;
     private final Supplier<SelfCheck> selfCheck;
     private List<CompletableFuture<SelfCheck>> waiting = new ArrayList<>(); // guarded by this
     private boolean checking; // guarded by this
+    private boolean used; // guarded by this
+    private long usedNanos; // guarded by this
+    private volatile Runnable missed = () -> {};
     private Term term = new Term(0, Duration.ZERO, false); // guarded by this; read racily
 
     /// @param until on the monotonic clock
@@ -50,6 +60,31 @@ public final class Lease {
     /// Whether plain reads may be served now.
     public synchronized boolean live() {
         return term.granted() && tasks.nanos() - term.until() < 0;
+    }
+
+    /// Whether a plain read that has just arrived may be served without a look at the log.
+    /// Remembers that there are reads.
+    public boolean covers() {
+        boolean live;
+        synchronized (this) {
+            used = true;
+            usedNanos = tasks.nanos();
+            live = live();
+        }
+        if (!live) {
+            missed.run();
+        }
+        return live;
+    }
+
+    /// Whether somebody read within the last [#WANTED].
+    public synchronized boolean wanted() {
+        return used && tasks.nanos() - usedNanos < WANTED.toNanos();
+    }
+
+    /// @param missed runs whenever a read finds no lease, in its thread; must not block
+    void onMissed(Runnable missed) {
+        this.missed = missed;
     }
 
     /// Time since the heartbeat that this lease rests on was sent; zero without a lease.

@@ -1,6 +1,7 @@
 package dev.litefleet.worker.hrana;
 
 import com.github.benmanes.caffeine.cache.Ticker;
+
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.log.Commit;
 import dev.litefleet.replica.log.SelfCheck;
@@ -23,12 +24,16 @@ import dev.litefleet.worker.tenant.StreamState;
 import dev.litefleet.worker.tenant.Tenant;
 import dev.litefleet.worker.tenant.TenantException;
 import dev.litefleet.worker.tenant.Tenants;
+
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -39,7 +44,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
-import org.jspecify.annotations.Nullable;
 
 /// `/t/{tenant}/...`: the data plane. One instance serves all event loops.
 ///
@@ -206,7 +210,7 @@ public final class HranaRoutes {
     /// request arrived: at once under the lease, else, and if the client insists, after a look at
     /// the log (commit-log.md, Reads by a possible zombie). Nothing has been executed before.
     private void owned(Call call, Runnable work) {
-        if (lease.live() && !strong(call.request)) {
+        if (!strong(call.request) && lease.covers()) {
             call.attempt(work);
             return;
         }

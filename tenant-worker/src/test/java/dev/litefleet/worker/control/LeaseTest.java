@@ -3,10 +3,12 @@ package dev.litefleet.worker.control;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.litefleet.replica.log.SelfCheck;
+
+import org.junit.jupiter.api.Test;
+
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.Test;
 
 /// The lease on a clock that only the test moves (commit-log.md, Reads by a possible zombie).
 final class LeaseTest {
@@ -81,6 +83,32 @@ final class LeaseTest {
         lease.renewed(tasks.nanos(), LENGTH);
 
         assertThat(lease.live()).isTrue();
+    }
+
+    @Test
+    void leaseIsWantedForAWhileAfterARead() {
+        assertThat(lease.wanted()).isFalse();
+        lease.live();
+        assertThat(lease.wanted()).isFalse();
+
+        assertThat(lease.covers()).isFalse();
+
+        assertThat(lease.wanted()).isTrue();
+        advance(Lease.WANTED.toMillis());
+        assertThat(lease.wanted()).isFalse();
+    }
+
+    @Test
+    void readWithoutLeaseIsToldToWhoAsksForOne() {
+        var missed = new AtomicInteger();
+        lease.onMissed(missed::incrementAndGet);
+        lease.covers();
+        assertThat(missed).hasValue(1);
+        lease.renewed(tasks.nanos(), LENGTH);
+
+        assertThat(lease.covers()).isTrue();
+
+        assertThat(missed).hasValue(1);
     }
 
     @Test

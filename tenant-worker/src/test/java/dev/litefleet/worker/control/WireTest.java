@@ -1,16 +1,19 @@
 package dev.litefleet.worker.control;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import dev.litefleet.service.PublicKeyJwk;
-import java.util.List;
-import java.util.stream.Stream;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+
+import java.util.List;
+import java.util.stream.Stream;
 
 final class WireTest {
     private static final String ULID = "01HZZZZZZZZZZZZZZZZZZZZZZZ";
@@ -21,8 +24,9 @@ final class WireTest {
                 new Registration("w-1", ULID, "http://127.0.0.1:1", 1, null, 2000, "0.1.0"),
                 new Registration("w-1", ULID, "http://127.0.0.1:1", 1, ULID, 2000, "0.1.0"),
                 new Registered(ULID, 3, 3000, 1000, List.of(new PublicKeyJwk("k", "A".repeat(43)))),
-                new Heartbeat("w-1", ULID, 1, 17, 2, 3, 4),
-                new HeartbeatReply(3, HeartbeatReply.LIVE, List.of(new TokenGen("acme", 2)), 5),
+                new Heartbeat("w-1", ULID, 1, 17, 2, 3, true, 4),
+                new HeartbeatReply(
+                        3, HeartbeatReply.LIVE, true, List.of(new TokenGen("acme", 2)), 5),
                 new Assignment(
                         "acme", ULID, ULID, 4, 3, TXID, null, Assignment.SYNC, Quotas.DEFAULT, 1),
                 AssignmentReply.taken(),
@@ -39,12 +43,12 @@ final class WireTest {
 
     @Test
     void membersAreSnakeCase() {
-        assertThat(new String(Wire.write(new Heartbeat("w-1", ULID, 1, 17, 2, 3, 4)), UTF_8))
+        assertThat(new String(Wire.write(new Heartbeat("w-1", ULID, 1, 17, 2, 3, true, 4)), UTF_8))
                 .isEqualTo(
                         "{\"worker\":\"w-1\",\"session\":\""
                                 + ULID
                                 + "\",\"part\":1,\"durable_slot\":17,\"residents\":2,"
-                                + "\"assigned\":3,\"token_gens_seen\":4}");
+                                + "\"assigned\":3,\"lease_wanted\":true,\"token_gens_seen\":4}");
     }
 
     @Test
