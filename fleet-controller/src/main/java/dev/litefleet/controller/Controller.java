@@ -1,5 +1,7 @@
 package dev.litefleet.controller;
 
+import static dev.litefleet.controller.catalog.Waiting.await;
+
 import dev.litefleet.controller.catalog.ApiKeyRow;
 import dev.litefleet.controller.catalog.Begun;
 import dev.litefleet.controller.catalog.Catalog;
@@ -36,10 +38,6 @@ import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
-import dev.litefleet.replica.Txid;
-import dev.litefleet.replica.log.CommitLog;
-import dev.litefleet.replica.log.CommitLogConfig;
-import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ConditionalWriteProbe;
@@ -48,8 +46,6 @@ import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.PublicKeyJwk;
-import dev.litefleet.worker.tenant.Shipping;
-import dev.litefleet.worker.tenant.ShippingConfig;
 
 import io.vertx.core.Vertx;
 import io.vertx.ext.web.Router;
@@ -73,6 +69,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -93,17 +90,17 @@ public final class Controller implements AutoCloseable {
     /// Tenants that may be waiting for an assignment at once; more are refused.
     private static final int ROUTING_MAX = 20_000;
 
-    private static final Duration LOG_CLOSE_MAX = Duration.ofSeconds(10);
+    private static final Duration MOVE_AGAIN_MIN = Duration.ofSeconds(1);
+    private static final Duration MOVE_AGAIN_MAX = Duration.ofMinutes(1);
 
     /// What a controller is made of; put together in [#start].
     private record Parts(
             ControllerConfig config,
             ControllerChain chain,
-            Epoch epoch,
             Tenure tenure,
+            EpochLog logs,
             InternalServer server,
             HttpWorkerLink link,
-            CommitLog commitLog,
             Catalog catalog,
             Leases leases,
             Tasks tasks,
@@ -129,6 +126,7 @@ public final class Controller implements AutoCloseable {
     private final Map<TenantId, CompletableFuture<Route>> routing = new ConcurrentHashMap<>();
     private final List<Consumer<String>> sessionClosed = new CopyOnWriteArrayList<>();
     private final List<Consumer<TenantId>> tenantMoved = new CopyOnWriteArrayList<>();
+    private final AtomicBoolean moving = new AtomicBoolean();
 
     private Controller(
             Parts parts,
@@ -139,16 +137,16 @@ public final class Controller implements AutoCloseable {
         this.parts = parts;
         this.jwtKeys = jwtKeys;
         this.ended = ended;
-        long epoch = parts.epoch.number();
         this.assign =
                 new Assign(
                         parts.catalog,
                         parts.leases,
                         parts.link,
                         parts.tasks,
-                        epoch,
+                        this::epoch,
                         parts.config.routeMax());
-        this.unassign = new Unassign(parts.catalog, parts.leases, parts.link, parts.tasks, epoch);
+        this.unassign =
+                new Unassign(parts.catalog, parts.leases, parts.link, parts.tasks, this::epoch);
         this.delete =
                 new Delete(
                         parts.catalog,
@@ -172,7 +170,7 @@ public final class Controller implements AutoCloseable {
                         parts.catalog,
                         parts.leases,
                         store,
-                        parts.epoch,
+                        parts.tenure::epoch,
                         tmp,
                         parts.tasks,
                         parts.random,
@@ -268,33 +266,16 @@ public final class Controller implements AutoCloseable {
             Consumer<ControllerEnd> ended) {
         long began = tasks.nanos();
         var leases = new Leases(config.lease(), config.margin(), tasks);
-        Txid floor = chain.settlePredecessors(epoch);
-        // The log may end before there is anybody to hear of it.
-        var logEnd = new CompletableFuture<LogEnd>();
-        var commitLog =
-                new CommitLog(
-                        store,
-                        epoch.log(),
-                        CommitLogConfig.DEFAULT,
-                        tasks,
-                        clock,
-                        random,
-                        logEnd::complete);
-        commitLog.open();
-        var tenure = new Tenure(epoch, commitLog::selfCheck, config.lease(), tasks);
-        Catalog catalog =
-                Catalog.open(
-                        catalogFolder,
-                        chain.catalog(),
-                        floor,
-                        new Shipping(commitLog, store, tmp, tasks, clock, ShippingConfig.DEFAULT),
-                        logEnd);
+        var logs = new EpochLog(chain, store, catalogFolder, tmp, tasks, clock, random);
+        Catalog.Beginning first = logs.begin(epoch);
+        var tenure = new Tenure(epoch, logs::selfCheck, config.lease(), tasks);
+        Catalog catalog = Catalog.open(chain.catalog(), first);
         catalog.addJwtKeys(keys.publicKeys()).join();
         var controller =
                 new Controller(
                         new Parts(
-                                config, chain, epoch, tenure, server, link, commitLog, catalog,
-                                leases, tasks, clock, random),
+                                config, chain, tenure, logs, server, link, catalog, leases, tasks,
+                                clock, random),
                         store,
                         tmp,
                         catalog.jwtKeys().join(),
@@ -339,6 +320,64 @@ public final class Controller implements AutoCloseable {
                         this::jwtKeys,
                         this::moved));
         parts.tasks.start("leases", this::endLapsed);
+        parts.catalog.onCommit(this::moveIfDue);
+    }
+
+    // Epochs
+
+    /// Called after every commit, so that an idle controller never moves.
+    private void moveIfDue() {
+        if (parts.logs.due(parts.config.epochMax(), parts.config.epochSlotsMax())
+                && moving.compareAndSet(false, true)) {
+            parts.tasks.start("epoch", this::move);
+        }
+    }
+
+    /// Follows our own epoch with the next one (commit-log.md, C3): claims it, and lets the catalog
+    /// go on in a fresh log when the old one is fenced, recovered and marked closed as a successor
+    /// would do it. Requests wait meanwhile. A crash at any step leaves what a crash of two
+    /// controllers would.
+    private void move() {
+        Epoch old = parts.tenure.epoch();
+        long began = parts.tasks.nanos();
+        long newest = old.number();
+        @Nullable Epoch prepared = null;
+        long pause = MOVE_AGAIN_MIN.toNanos();
+        while (serving()) {
+            try {
+                if (prepared == null) {
+                    Optional<Epoch> claimed =
+                            parts.chain.claim(newest, parts.server.address(), parts.config.node());
+                    if (claimed.isEmpty()) {
+                        // Somebody takes over: our log will tell.
+                        log.atWarn().addKeyValue("epoch", newest + 1).log("epoch is taken");
+                        return;
+                    }
+                    Epoch ours = claimed.get();
+                    newest = ours.number();
+                    parts.server.claimed(new Whoami(ours.session().ulid(), newest));
+                    parts.logs.prepare(ours);
+                    prepared = ours;
+                }
+                await(parts.tasks, parts.catalog.moveTo(parts.logs::follow));
+                parts.tenure.moved(prepared, parts.logs::selfCheck);
+                parts.logs.forget(old);
+                log.atInfo()
+                        .addKeyValue("epoch", newest)
+                        .addKeyValue("session", prepared.session())
+                        .addKeyValue("took", Duration.ofNanos(parts.tasks.nanos() - began))
+                        .log("controller went on in its next epoch");
+                moving.set(false);
+                return;
+            } catch (RuntimeException failure) {
+                if (!serving()) {
+                    return;
+                }
+                log.atWarn().setCause(failure).log("epoch was not followed, will try again");
+                parts.tasks.sleep(Duration.ofNanos(pause / 2 + parts.random.nextLong(pause)));
+                pause = Math.min(2 * pause, MOVE_AGAIN_MAX.toNanos());
+            }
+        }
     }
 
     private void endLapsed() {
@@ -628,7 +667,7 @@ public final class Controller implements AutoCloseable {
     // This process
 
     public long epoch() {
-        return parts.epoch.number();
+        return parts.tenure.epoch().number();
     }
 
     /// Of the internal port, `http://host:port`.
@@ -703,11 +742,11 @@ public final class Controller implements AutoCloseable {
         boolean clean = state.compareAndSet(State.SERVING, State.CLOSED);
         parts.server.stopServing();
         parts.leases.close();
+        parts.logs.leaving();
         parts.catalog.close();
         if (clean) {
             try {
-                parts.commitLog.close(LOG_CLOSE_MAX);
-                parts.chain.leave(parts.epoch, parts.commitLog.durable());
+                parts.logs.leave();
             } catch (RuntimeException failure) {
                 // The successor does it then, after a wait.
                 log.atWarn().setCause(failure).log("epoch was not closed");

@@ -16,6 +16,9 @@ import java.util.Optional;
 /// @param lease how long a worker may serve plain reads after a heartbeat
 /// @param heartbeat how often a worker sends one
 /// @param margin added by the controller to everything that must certainly have ended
+/// @param epochMax age at which an epoch that is written to is followed by the next one, in this
+///   same process, so that the log that a successor would have to read stays short
+/// @param epochSlotsMax slots of its log after which it is, whatever its age
 /// @param routeMax how long a request may wait for its tenant to be assigned
 /// @param releaseMax how long one worker may take to drain and release one tenant
 public record ControllerConfig(
@@ -26,11 +29,15 @@ public record ControllerConfig(
         Duration lease,
         Duration heartbeat,
         Duration margin,
+        Duration epochMax,
+        int epochSlotsMax,
         Duration routeMax,
         Duration releaseMax) {
     public static final Duration LEASE = Duration.ofSeconds(3);
     public static final Duration HEARTBEAT = Duration.ofSeconds(1);
     public static final Duration MARGIN = Duration.ofMillis(500);
+    public static final Duration EPOCH_MAX = Duration.ofHours(24);
+    public static final int EPOCH_SLOTS_MAX = 10_000;
     public static final Duration ROUTE_MAX = Duration.ofSeconds(20);
     public static final Duration RELEASE_MAX = Duration.ofSeconds(30);
 
@@ -38,12 +45,17 @@ public record ControllerConfig(
         positive("lease", lease);
         positive("heartbeat", heartbeat);
         positive("margin", margin);
+        positive("epoch_max", epochMax);
         positive("route_max", routeMax);
         positive("release_max", releaseMax);
         if (heartbeat.compareTo(lease) >= 0) {
             throw new IllegalArgumentException(
                     "heartbeat must be shorter than lease [heartbeat=%s, lease=%s]"
                             .formatted(heartbeat, lease));
+        }
+        if (epochSlotsMax < 2) {
+            throw new IllegalArgumentException(
+                    "epoch_slots_max must be at least 2 [value=" + epochSlotsMax + "]");
         }
         if (internalPort < 0 || internalPort > 65535) {
             throw new IllegalArgumentException("bad internal port [value=" + internalPort + "]");
@@ -54,7 +66,17 @@ public record ControllerConfig(
     public static ControllerConfig of(
             Path data, String host, int internalPort, Optional<String> node) {
         return new ControllerConfig(
-                data, host, internalPort, node, LEASE, HEARTBEAT, MARGIN, ROUTE_MAX, RELEASE_MAX);
+                data,
+                host,
+                internalPort,
+                node,
+                LEASE,
+                HEARTBEAT,
+                MARGIN,
+                EPOCH_MAX,
+                EPOCH_SLOTS_MAX,
+                ROUTE_MAX,
+                RELEASE_MAX);
     }
 
     private static void positive(String setting, Duration value) {

@@ -18,6 +18,7 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.service.InternalAuth;
@@ -60,6 +61,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -77,6 +79,7 @@ final class ControllerTest {
     private final List<ControllerEnd> ends = new CopyOnWriteArrayList<>();
     private final HttpClient http = HttpClient.newHttpClient();
     private final AtomicInteger folders = new AtomicInteger();
+    private int epochSlots = 10_000;
 
     @TempDir Path folder;
 
@@ -424,6 +427,114 @@ final class ControllerTest {
         assertThat(counting.total()).isLessThanOrEqualTo(1);
     }
 
+    /// C3: it claims its own next epoch, over and over, while it is asked without pause. Nothing
+    /// that was acknowledged is lost, nobody is refused, workers keep their tenants.
+    @Test
+    void controllerFollowsItsOwnEpochsUnderLoad() throws Exception {
+        epochSlots = 12;
+        Controller controller = controller(Duration.ofSeconds(10));
+        Worker worker = worker("w-1");
+        worker.register(controller, null);
+        provision(controller, ACME);
+        Route route = controller.route(ACME).join();
+        var acknowledged = new CopyOnWriteArrayList<TenantId>();
+        var askers = new ArrayList<CompletableFuture<Void>>();
+        for (int asker = 0; asker < 3; asker++) {
+            String name = "t-" + asker + "-";
+            askers.add(
+                    CompletableFuture.runAsync(
+                            () -> {
+                                for (int i = 0; controller.epoch() < 5; i++) {
+                                    var tenant = new TenantId(name + i);
+                                    provision(controller, tenant);
+                                    acknowledged.add(tenant);
+                                }
+                            },
+                            task -> Thread.startVirtualThread(task)));
+        }
+        long heard = 0;
+        while (askers.stream().anyMatch(asker -> !asker.isDone())) {
+            HeartbeatReply reply = worker.beat(controller);
+            assertThat(reply.status()).isEqualTo(HeartbeatReply.LIVE);
+            assertThat(reply.epoch()).isGreaterThanOrEqualTo(heard);
+            heard = reply.epoch();
+        }
+        askers.forEach(CompletableFuture::join);
+
+        assertThat(ends).isEmpty();
+        assertThat(heard).isGreaterThan(1);
+        assertThat(controller.route(ACME).join()).isEqualTo(route);
+        for (TenantId tenant : acknowledged) {
+            assertThat(controller.tenant(tenant).join()).isPresent();
+        }
+        List<String> chain =
+                store.calm().list("controller/", "", 1000).objects().stream()
+                        .map(ListedObject::key)
+                        .toList();
+        for (int epoch = 1; epoch < 5; epoch++) {
+            assertThat(chain).contains("controller/%016x.closed.json".formatted(epoch));
+        }
+        controller.close();
+        Controller second = controller(Duration.ofSeconds(10));
+        assertThat(second.epoch()).isGreaterThan(controller.epoch());
+        for (TenantId tenant : acknowledged) {
+            assertThat(second.tenant(tenant).join()).isPresent();
+        }
+    }
+
+    @Test
+    void idleControllerStaysInItsEpoch() {
+        epochSlots = 2;
+        Controller controller = controller(Duration.ofSeconds(10));
+        provision(controller, ACME);
+        await().until(() -> controller.epoch() > 1);
+        long epoch = controller.epoch();
+
+        await().during(Duration.ofMillis(200))
+                .until(() ->
+                        controller.tenant(ACME).join().isPresent() && controller.epoch() == epoch);
+    }
+
+    /// Its writes fail one after the other, before they are made and after: a controller that dies
+    /// there is two dead controllers for its successor.
+    @Test
+    void deathAtAnyStepOfAnEpochsChangeLosesNothingAcknowledged() {
+        epochSlots = 8;
+        for (int step = 1; step <= 12; step++) {
+            var cut = new FlakyObjectStore(store.calm());
+            Controller dying = serving(Optional.of("node"), Duration.ofSeconds(10), cut);
+            long began = dying.epoch();
+            var steps = new AtomicInteger(step);
+            String next = "controller/%016x".formatted(began + 1);
+            var armed = new AtomicBoolean();
+            cut.afterPut(key -> {
+                armed.compareAndSet(false, key.startsWith(next));
+                if (armed.get() && steps.decrementAndGet() == 0) {
+                    cut.down(true);
+                }
+            });
+            var acknowledged = new ArrayList<TenantId>();
+            for (int i = 0; i < 12 && steps.get() > 0; i++) {
+                var tenant = new TenantId("t-%d-%d".formatted(step, i));
+                var answer = dying.provision(tenant, TenantSpec.DEFAULT, false);
+                await().until(() -> answer.isDone() || steps.get() <= 0);
+                if (answer.isDone() && !answer.isCompletedExceptionally()) {
+                    acknowledged.add(tenant);
+                }
+            }
+
+            Controller successor = serving(Optional.of("node"), Duration.ofSeconds(10), store);
+
+            assertThat(successor.epoch()).isGreaterThan(began);
+            for (TenantId tenant : acknowledged) {
+                assertThat(successor.tenant(tenant).join()).as("step %d", step).isPresent();
+            }
+            successor.close();
+            cut.down(false);
+            dying.close();
+        }
+    }
+
     private void provision(Controller controller, TenantId tenant) {
         assertThat(controller.provision(tenant, TenantSpec.DEFAULT, false).join())
                 .isInstanceOf(Provisioned.Created.class);
@@ -463,6 +574,8 @@ final class ControllerTest {
                         lease,
                         Duration.ofMillis(100),
                         Duration.ofMillis(100),
+                        Duration.ofDays(1),
+                        epochSlots,
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(5));
         Start start =

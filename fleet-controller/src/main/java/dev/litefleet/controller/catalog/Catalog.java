@@ -36,12 +36,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /// The fleet's facts: a SQLite database that is shipped like a tenant's, always sync.
 ///
@@ -67,66 +71,189 @@ public final class Catalog implements AutoCloseable {
         }
     }
 
-    private final Shipping shipping;
+    /// What a catalog is opened from.
+    ///
+    /// @param directory for its files; nothing may lie there
+    /// @param floor how far its history must reach
+    /// @param shipping its log, which is open
+    /// @param logEnd completes when that log has ended
+    public record Beginning(
+            Path directory, Txid floor, Shipping shipping, CompletableFuture<LogEnd> logEnd) {}
+
+    /// A database and the log that it is shipped to. SQL belongs to the thread.
+    private record Ground(
+            Shipping shipping, ShippedDatabase database, CatalogSql sql, CatalogTables tables) {
+        static Ground open(LocalDatabase local, Shipping shipping, Watchdog watchdog) {
+            var database = ShippedDatabase.open(local, shipping, SqliteLimits.DEFAULT, watchdog);
+            var sql = new CatalogSql(database.connection());
+            return new Ground(shipping, database, sql, new CatalogTables(sql, shipping.clock()));
+        }
+    }
+
+    private final TenantKey key;
+    private final Tasks tasks;
     private final ExecutorService thread;
     private final Watchdog watchdog;
     private final AtomicInteger waiting = new AtomicInteger();
     private final Tasks.Guard draining;
     private final AtomicBoolean maintained = new AtomicBoolean();
     private final MergeSchedule merges = new MergeSchedule();
+    private @Nullable ShippedDatabase merged; // that `mergedBytes` is of; the maintainer's
     private long mergedBytes; // of drains that `merges` knows; the maintainer's
-    private final ShippedDatabase database;
-    private final CatalogSql sql; // the thread's
-    private final CatalogTables tables; // the thread's
+    private volatile Ground ground; // written by the thread, and under draining
+    private volatile Runnable onCommit = () -> {};
     private volatile boolean closing;
     private final CompletableFuture<RuntimeException> end = new CompletableFuture<>();
 
     private Catalog(
-            Shipping shipping, ExecutorService thread, Watchdog watchdog, LocalDatabase local) {
-        this.shipping = shipping;
+            TenantKey key,
+            Shipping shipping,
+            ExecutorService thread,
+            Watchdog watchdog,
+            LocalDatabase local) {
+        this.key = key;
+        this.tasks = shipping.tasks();
         this.thread = thread;
         this.watchdog = watchdog;
-        this.draining = shipping.tasks().guard();
-        this.database = ShippedDatabase.open(local, shipping, SqliteLimits.DEFAULT, watchdog);
-        this.sql = new CatalogSql(database.connection());
-        this.tables = new CatalogTables(sql, shipping.clock());
+        this.draining = tasks.guard();
+        this.ground = Ground.open(local, shipping, watchdog);
     }
 
     /// Reads the newest catalog from the store and opens it. All earlier controllers' logs are
     /// closed and recovered. Blocks.
-    ///
-    /// @param directory for its files; nothing may lie there
-    /// @param floor how far its history must reach
-    /// @param logEnd completes when the log has ended
-    public static Catalog open(
-            Path directory,
-            TenantKey key,
-            Txid floor,
-            Shipping shipping,
-            CompletableFuture<LogEnd> logEnd) {
-        LocalDatabase local = LocalDatabase.hydrate(directory, key, floor, shipping);
+    public static Catalog open(TenantKey key, Beginning first) {
+        LocalDatabase local = hydrate(key, first);
         ExecutorService thread =
                 Executors.newSingleThreadExecutor(
                         Thread.ofPlatform().name("catalog").daemon().factory());
-        var watchdog = new Watchdog(shipping.tasks()::nanos);
+        var watchdog = new Watchdog(first.shipping().tasks()::nanos);
         // SQLite is called on platform threads only, whatever the caller's is.
         Catalog catalog =
                 CompletableFuture.supplyAsync(
-                                () -> new Catalog(shipping, thread, watchdog, local), thread)
+                                () -> new Catalog(key, first.shipping(), thread, watchdog, local),
+                                thread)
                         .join();
-        var _ = logEnd.thenAccept(why -> catalog.stop(why(why)));
+        catalog.heed(first.logEnd());
         catalog.migrate();
         catalog.read(CatalogTables::recount).join();
         return catalog;
     }
 
+    private static LocalDatabase hydrate(TenantKey key, Beginning from) {
+        return LocalDatabase.hydrate(from.directory(), key, from.floor(), from.shipping());
+    }
+
+    private void heed(CompletableFuture<LogEnd> logEnd) {
+        var _ = logEnd.thenAccept(why -> stop(why(why)));
+    }
+
+    /// @param listener hears, on the catalog's thread, of every transaction that wrote; short
+    public void onCommit(Runnable listener) {
+        onCommit = listener;
+    }
+
+    // Another log
+
+    /// Goes on in another log: finishes what was asked before, drains, closes the files, and opens
+    /// what `next` says. What is asked meanwhile waits.
+    ///
+    /// @param next called on the catalog's thread, when everything is durable and drained and
+    ///   nobody will write to the old log any more: closes that log for good and opens the next.
+    ///   Blocks. If it fails, the catalog has ended
+    /// @return fails if the old log did not take everything in time; then nothing has changed
+    public CompletableFuture<Void> moveTo(Supplier<Beginning> next) {
+        var answer = new CompletableFuture<Void>();
+        try {
+            thread.execute(() -> move(next, answer));
+        } catch (RejectedExecutionException closed) {
+            answer.completeExceptionally(why());
+        }
+        return answer;
+    }
+
+    /// On the catalog's thread, where nothing else runs meanwhile.
+    private void move(Supplier<Beginning> next, CompletableFuture<Void> answer) {
+        draining.lock();
+        try {
+            if (closing || end.isDone()) {
+                throw why();
+            }
+            settle();
+        } catch (RuntimeException failure) {
+            draining.unlock();
+            answer.completeExceptionally(failure);
+            return;
+        }
+        try {
+            ground.database.close();
+            Beginning to = next.get();
+            ground = Ground.open(hydrateAgain(to), to.shipping(), watchdog);
+            ground.tables.recount();
+            heed(to.logEnd());
+            answer.complete(null);
+        } catch (RuntimeException | Error failed) {
+            stop(
+                    switch (failed) {
+                        case LogEnded ended -> why(ended);
+                        case RuntimeException failure -> failure;
+                        default -> new IllegalStateException("catalog failed", failed);
+                    });
+            answer.completeExceptionally(why());
+        } finally {
+            draining.unlock();
+        }
+    }
+
+    /// As long as the store does not answer: the old log is closed, so there is no way back.
+    private LocalDatabase hydrateAgain(Beginning from) {
+        while (true) {
+            try {
+                return hydrate(key, from);
+            } catch (StoreException.Unavailable | StoreException.Denied silent) {
+                if (closing) {
+                    throw silent;
+                }
+                log.atWarn().setCause(silent).log("catalog was not read, will try again");
+                tasks.sleep(LOOK);
+            }
+        }
+    }
+
+    /// Everything durable and drained, and one more commit, whose segment names the new beginning
+    /// of what is not drained: otherwise whoever recovers this log reads again what was drained
+    /// just now.
+    private void settle() {
+        awaitDurable(ground.database.announced());
+        ground.database.drain();
+        ground.sql.script("begin");
+        ground.tables.stopped();
+        ground.sql.script("commit");
+        awaitDurable(ground.database.capture(true, RequestContext.anonymous()));
+    }
+
+    private void awaitDurable(Txid txid) {
+        CompletableFuture<Void> gate = ground.database.gate(txid);
+        while (!gate.isDone()) {
+            try {
+                gate.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException silent) {
+                ground.database.expireGates();
+            } catch (ExecutionException unknown) {
+                throw unknown(unknown);
+            } catch (InterruptedException stopped) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted while moving", stopped);
+            }
+        }
+    }
+
     private void migrate() {
-        int version = read(_ -> Migrations.version(sql)).join();
+        int version = read(_ -> Migrations.version(ground.sql)).join();
         while (version < Migrations.latest()) {
             int next = version;
             write(
                             _ -> {
-                                Migrations.apply(sql, next);
+                                Migrations.apply(ground.sql, next);
                                 return next;
                             })
                     .join();
@@ -335,15 +462,15 @@ public final class Catalog implements AutoCloseable {
 
     private <T> Work<T> transaction(Function<CatalogTables, T> body) {
         return () -> {
-            sql.script("begin");
-            T value = body.apply(tables);
-            sql.script("commit");
+            ground.sql.script("begin");
+            T value = body.apply(ground.tables);
+            ground.sql.script("commit");
             return value;
         };
     }
 
     private <T> CompletableFuture<T> read(Function<CatalogTables, T> body) {
-        return submit(() -> body.apply(tables));
+        return submit(() -> body.apply(ground.tables));
     }
 
     @FunctionalInterface
@@ -389,11 +516,11 @@ public final class Catalog implements AutoCloseable {
         }
         Txid seen;
         try {
-            if (failure != null && sql.inTransaction()) {
-                sql.script("rollback");
-                tables.recount();
+            if (failure != null && ground.sql.inTransaction()) {
+                ground.sql.script("rollback");
+                ground.tables.recount();
             }
-            seen = database.capture(true, RequestContext.anonymous());
+            seen = ground.database.capture(true, RequestContext.anonymous());
         } catch (RuntimeException | Error broken) {
             // What SQLite has and the log has not must never be read by anybody.
             stop(
@@ -406,8 +533,9 @@ public final class Catalog implements AutoCloseable {
             return;
         }
         answerWhenDurable(seen, value, failure, answer);
-        if (database.undrained()) {
+        if (ground.database.undrained()) {
             maintain();
+            onCommit.run();
         }
     }
 
@@ -418,7 +546,8 @@ public final class Catalog implements AutoCloseable {
             @Nullable Throwable failure,
             CompletableFuture<T> answer) {
         var _ =
-                database.gate(seen)
+                ground.database
+                        .gate(seen)
                         .whenComplete((_, unknown) -> {
                             if (unknown != null) {
                                 answer.completeExceptionally(unknown(unknown));
@@ -449,7 +578,7 @@ public final class Catalog implements AutoCloseable {
     private void stop(RuntimeException why) {
         // Before the gates: whoever waits at one is told this.
         end.complete(why);
-        database.stop(String.valueOf(why.getMessage()));
+        ground.database.stop(String.valueOf(why.getMessage()));
     }
 
     private RuntimeException why() {
@@ -473,17 +602,17 @@ public final class Catalog implements AutoCloseable {
     /// idle catalog has none.
     private void maintain() {
         if (maintained.compareAndSet(false, true)) {
-            shipping.tasks().start("catalog-drain", this::drainUntilClean);
+            tasks.start("catalog-drain", this::drainUntilClean);
         }
     }
 
     /// The top of a background loop: the one place that may catch everything.
     private void drainUntilClean() {
-        while (!end.isDone() && database.undrained()) {
-            shipping.tasks().sleep(LOOK);
-            database.expireGates();
+        while (!end.isDone() && ground.database.undrained()) {
+            tasks.sleep(LOOK);
+            ground.database.expireGates();
             try {
-                if (!closing && database.drainDue()) {
+                if (!closing && ground.database.drainDue()) {
                     drain();
                     thread.execute(this::checkpoint);
                     merge();
@@ -495,7 +624,7 @@ public final class Catalog implements AutoCloseable {
             }
         }
         maintained.set(false);
-        if (!end.isDone() && database.undrained()) {
+        if (!end.isDone() && ground.database.undrained()) {
             maintain();
         }
     }
@@ -505,7 +634,7 @@ public final class Catalog implements AutoCloseable {
         draining.lock();
         try {
             if (!end.isDone()) {
-                database.drain();
+                ground.database.drain();
             }
         } finally {
             draining.unlock();
@@ -514,21 +643,26 @@ public final class Catalog implements AutoCloseable {
 
     private void checkpoint() {
         if (!end.isDone()) {
-            database.checkpoint();
+            ground.database.checkpoint();
         }
     }
 
     /// So that a start reads a snapshot and few files, however long the fleet has lived.
     private void merge() {
-        merges.drained(database.drainedBytes() - mergedBytes, database.drainedMillis());
-        mergedBytes = database.drainedBytes();
-        Instant now = shipping.clock().instant();
-        long bytes = database.databaseBytes();
+        Ground here = ground;
+        if (here.database != merged) {
+            merged = here.database; // Another database: it counts from nothing.
+            mergedBytes = 0;
+        }
+        merges.drained(here.database.drainedBytes() - mergedBytes, here.database.drainedMillis());
+        mergedBytes = here.database.drainedBytes();
+        Instant now = here.shipping.clock().instant();
+        long bytes = here.database.databaseBytes();
         if (merges.filesDue(bytes, now) || merges.indexDue()) {
             MergeSchedule.Look look = merges.look();
             Merges.Done done =
-                    Merges.write(shipping.store(), database.key(), bytes, now, shipping.tmp());
-            HistoryDays.merge(shipping.store(), database.key());
+                    Merges.write(here.shipping.store(), key, bytes, now, here.shipping.tmp());
+            HistoryDays.merge(here.shipping.store(), key);
             merges.done(look, done.standing());
         }
     }
@@ -541,7 +675,7 @@ public final class Catalog implements AutoCloseable {
         if (!end.isDone()) {
             try {
                 // Behind all that is queued, so that everything is durable then.
-                enqueue(() -> database.announced()).join();
+                enqueue(() -> ground.database.announced()).join();
                 drain();
                 // One more segment, whose comment names the new beginning of what is not drained:
                 // otherwise whoever recovers this log reads again what was drained just now.
@@ -555,7 +689,7 @@ public final class Catalog implements AutoCloseable {
         draining.lock();
         draining.unlock();
         try {
-            thread.execute(database::close);
+            thread.execute(() -> ground.database.close());
         } catch (RejectedExecutionException closed) {
             return;
         }

@@ -13,15 +13,18 @@ import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// What is done about a worker's session that has lost its lease or whose process is dead: fence
 /// its log, recover it, close it, take its tenants away (commit-log.md, C2). They come back on
@@ -38,7 +41,7 @@ public final class Failover {
     private final Catalog catalog;
     private final Leases leases;
     private final ObjectStore store;
-    private final Epoch epoch;
+    private final Supplier<Epoch> epoch;
     private final Path tmp;
     private final Tasks tasks;
     private final RandomGenerator random;
@@ -46,6 +49,7 @@ public final class Failover {
     private final Tasks.Guard guard;
     private final Set<SessionId> running = new HashSet<>(); // guard
 
+    /// @param epoch ours at the moment
     /// @param tmp folder for temporary files of recoveries
     /// @param gone hears of a session when nothing may be sent to it any more; before its tenants
     ///   are assigned again, and possibly more than once
@@ -53,7 +57,7 @@ public final class Failover {
             Catalog catalog,
             Leases leases,
             ObjectStore store,
-            Epoch epoch,
+            Supplier<Epoch> epoch,
             Path tmp,
             Tasks tasks,
             RandomGenerator random,
@@ -125,14 +129,15 @@ public final class Failover {
         // Until then the worker may serve plain reads, and a new owner's commits would make them
         // stale.
         leases.awaitEnded(session);
+        Epoch ours = epoch.get();
         // The part was read in the commit that set `fencing`; from there it never changes.
         Fence.Closed closed =
                 Fence.close(
                         store,
                         row.log(),
                         leases.durable(session, row.part()),
-                        epoch.session().ulid(),
-                        epoch.number(),
+                        ours.session().ulid(),
+                        ours.number(),
                         tasks,
                         random);
         Recovered recovered = Recovery.recover(store, row.log(), closed, tmp, tasks);

@@ -43,6 +43,11 @@ public final class Tenure {
         return hold.epoch;
     }
 
+    /// This process has claimed the next epoch and closed its log of the last one itself.
+    public void moved(Epoch epoch, Supplier<SelfCheck> selfCheck) {
+        hold = new Hold(epoch, selfCheck);
+    }
+
     /// Whether our log was certainly not fenced at some moment within the last `proofMax`.
     ///
     /// @param max how long to wait for a look at it

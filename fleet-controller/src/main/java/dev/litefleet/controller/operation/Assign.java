@@ -1,6 +1,7 @@
 package dev.litefleet.controller.operation;
 
 import static dev.litefleet.controller.catalog.Waiting.await;
+
 import static java.util.Objects.requireNonNull;
 
 import dev.litefleet.controller.catalog.Assigned;
@@ -18,11 +19,13 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.worker.control.Assignment;
 import dev.litefleet.worker.control.AssignmentReply;
+
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 
 /// Finds the way to a tenant, giving it to a worker first when no session has it.
 ///
@@ -41,18 +44,18 @@ public final class Assign {
     private final Leases leases;
     private final WorkerLink link;
     private final Tasks tasks;
-    private final long epoch;
+    private final LongSupplier epoch;
     private final Duration max;
     private final Map<TenantId, Acknowledged> acknowledged = new ConcurrentHashMap<>();
 
-    /// @param epoch ours
+    /// @param epoch ours at the moment
     /// @param max how long to wait for a worker
     public Assign(
             Catalog catalog,
             Leases leases,
             WorkerLink link,
             Tasks tasks,
-            long epoch,
+            LongSupplier epoch,
             Duration max) {
         this.catalog = catalog;
         this.leases = leases;
@@ -121,7 +124,7 @@ public final class Assign {
         }
         AssignmentReply reply;
         try {
-            reply = link.assign(to.session().address(), message(to, epoch));
+            reply = link.assign(to.session().address(), message(to, epoch.getAsLong()));
         } catch (WorkerLink.Unreachable unreachable) {
             return new Attempt.Wait("worker " + worker + " does not answer");
         }

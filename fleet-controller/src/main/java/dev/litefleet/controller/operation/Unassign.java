@@ -13,10 +13,13 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
-import java.time.Duration;
-import java.util.Optional;
+
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import java.time.Duration;
+import java.util.Optional;
+import java.util.function.LongSupplier;
 
 /// Takes a tenant from the session that has it: asks for a release and writes down that it is done
 /// (commit-log.md, W8). Whoever is asked twice says the same, and the catalog takes a release only
@@ -33,10 +36,11 @@ public final class Unassign {
     private final Leases leases;
     private final WorkerLink link;
     private final Tasks tasks;
-    private final long epoch;
+    private final LongSupplier epoch;
 
-    /// @param epoch ours
-    public Unassign(Catalog catalog, Leases leases, WorkerLink link, Tasks tasks, long epoch) {
+    /// @param epoch ours at the moment
+    public Unassign(
+            Catalog catalog, Leases leases, WorkerLink link, Tasks tasks, LongSupplier epoch) {
         this.catalog = catalog;
         this.leases = leases;
         this.link = link;
@@ -97,7 +101,7 @@ public final class Unassign {
                                     held.tenant().id().name(),
                                     held.session().id().ulid(),
                                     held.tenant().assignment(),
-                                    epoch));
+                                    epoch.getAsLong()));
             return release.isPresent() ? take(release.get()) : disowned(held);
         } catch (WorkerLink.Unreachable unreachable) {
             return false;
@@ -108,7 +112,7 @@ public final class Unassign {
     /// report of its release was lost. Only the answer to the assignment itself is final; if it
     /// takes it now, it is asked for its release next.
     private boolean disowned(Assigned.To held) {
-        return link.assign(held.session().address(), Assign.message(held, epoch)).gone()
+        return link.assign(held.session().address(), Assign.message(held, epoch.getAsLong())).gone()
                 && await(tasks, catalog.unassign(held));
     }
 

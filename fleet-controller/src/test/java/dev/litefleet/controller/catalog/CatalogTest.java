@@ -80,11 +80,13 @@ final class CatalogTest {
         log = TestLog.open(counted, name, tasks, clock, random.split(), end::complete);
         catalog =
                 Catalog.open(
-                        folder.resolve("catalog-" + opened++),
                         key,
-                        Txid.NONE,
-                        new Shipping(log, counted, folder, tasks, clock, ShippingConfig.DEFAULT),
-                        end);
+                        new Catalog.Beginning(
+                                folder.resolve("catalog-" + opened++),
+                                Txid.NONE,
+                                new Shipping(
+                                        log, counted, folder, tasks, clock, ShippingConfig.DEFAULT),
+                                end));
     }
 
     @AfterEach

@@ -134,14 +134,16 @@ final class CopiesTest {
         log = TestLog.open(store, epoch.log(), tasks, clock, random.split(), end::complete);
         catalog =
                 Catalog.open(
-                        folder.resolve("catalog"),
                         chain.catalog(),
-                        Txid.NONE,
-                        new Shipping(log, store, folder, tasks, clock, ShippingConfig.DEFAULT),
-                        end);
+                        new Catalog.Beginning(
+                                folder.resolve("catalog"),
+                                Txid.NONE,
+                                new Shipping(
+                                        log, store, folder, tasks, clock, ShippingConfig.DEFAULT),
+                                end));
         leases = new Leases(Duration.ofMillis(300), Duration.ofMillis(50), tasks);
-        assign = new Assign(catalog, leases, link, tasks, epoch.number(), Duration.ofSeconds(20));
-        var unassign = new Unassign(catalog, leases, link, tasks, epoch.number());
+        assign = new Assign(catalog, leases, link, tasks, epoch::number, Duration.ofSeconds(20));
+        var unassign = new Unassign(catalog, leases, link, tasks, epoch::number);
         copies =
                 new Copies(
                         catalog,
@@ -158,7 +160,7 @@ final class CopiesTest {
                         catalog,
                         leases,
                         store,
-                        epoch,
+                        () -> epoch,
                         folder,
                         tasks,
                         random.split(),

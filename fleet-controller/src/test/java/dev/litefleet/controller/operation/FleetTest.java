@@ -61,6 +61,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Supplier;
 
 /// Assignment, release and failover with real workers in this process: each has its own commit log
 /// and real databases in one store, so what is asserted is what a client would see.
@@ -132,21 +133,23 @@ final class FleetTest {
         log = TestLog.open(store, epoch.log(), tasks, clock, random.split(), end::complete);
         catalog =
                 Catalog.open(
-                        folder.resolve("catalog"),
                         chain.catalog(),
-                        Txid.NONE,
-                        new Shipping(log, store, folder, tasks, clock, ShippingConfig.DEFAULT),
-                        end);
+                        new Catalog.Beginning(
+                                folder.resolve("catalog"),
+                                Txid.NONE,
+                                new Shipping(
+                                        log, store, folder, tasks, clock, ShippingConfig.DEFAULT),
+                                end));
         leases = new Leases(LEASE, MARGIN, tasks);
-        assign = new Assign(catalog, leases, link, tasks, epoch.number(), ROUTE_MAX);
-        unassign = new Unassign(catalog, leases, link, tasks, epoch.number());
+        assign = new Assign(catalog, leases, link, tasks, epoch::number, ROUTE_MAX);
+        unassign = new Unassign(catalog, leases, link, tasks, epoch::number);
         delete = new Delete(catalog, unassign, tasks, assign::forget, Duration.ofMillis(500));
         failover =
                 new Failover(
                         catalog,
                         leases,
                         store,
-                        epoch,
+                        () -> epoch,
                         folder,
                         tasks,
                         random.split(),
@@ -257,17 +260,9 @@ final class FleetTest {
     @Test
     void restartedWorkerThatProvesItsPredecessorDeadTakesOverAtOnce() {
         leases = new Leases(Duration.ofDays(1), MARGIN, tasks);
-        assign = new Assign(catalog, leases, link, tasks, 1, ROUTE_MAX);
+        assign = new Assign(catalog, leases, link, tasks, () -> 1, ROUTE_MAX);
         var patient =
-                new Failover(
-                        catalog,
-                        leases,
-                        store,
-                        new Epoch(1, SessionId.create(clock, random)),
-                        folder,
-                        tasks,
-                        random,
-                        _ -> {});
+                new Failover(catalog, leases, store, epoch(1), folder, tasks, random, _ -> {});
         TestWorker first = worker("w-1");
         provision("acme");
         assign.run(ACME);
@@ -289,15 +284,8 @@ final class FleetTest {
         leases = new Leases(Duration.ofDays(1), MARGIN, tasks);
         var patient =
                 new Failover(
-                        catalog,
-                        leases,
-                        store,
-                        new Epoch(1, SessionId.create(clock, random)),
-                        folder,
-                        tasks,
-                        random.split(),
-                        _ -> {});
-        assign = new Assign(catalog, leases, link, tasks, 1, ROUTE_MAX);
+                        catalog, leases, store, epoch(1), folder, tasks, random.split(), _ -> {});
+        assign = new Assign(catalog, leases, link, tasks, () -> 1, ROUTE_MAX);
         TestWorker first = worker("w-1");
         provision("acme");
         assign.run(ACME);
@@ -319,16 +307,7 @@ final class FleetTest {
         assign.run(ACME);
         first.write(ACME, "kept");
         beating.remove(first);
-        var other =
-                new Failover(
-                        catalog,
-                        leases,
-                        store,
-                        new Epoch(2, SessionId.create(clock, random)),
-                        folder,
-                        tasks,
-                        random,
-                        _ -> {});
+        var other = new Failover(catalog, leases, store, epoch(2), folder, tasks, random, _ -> {});
 
         other.start(first.session(), true);
         failover.start(first.session(), true);
@@ -433,7 +412,7 @@ final class FleetTest {
     @Test
     void routeWaitsForAWorkerButNotForEver() {
         provision("acme");
-        var hasty = new Assign(catalog, leases, link, tasks, 1, Duration.ofMillis(50));
+        var hasty = new Assign(catalog, leases, link, tasks, () -> 1, Duration.ofMillis(50));
         assertThatThrownBy(() -> hasty.run(ACME))
                 .isInstanceOf(NoWorkers.class)
                 .hasMessageContaining("0 workers");
@@ -518,6 +497,11 @@ final class FleetTest {
 
         await().until(() -> tenant(ACME).session() == null);
         assertThat(first.has(ACME)).isFalse();
+    }
+
+    private Supplier<Epoch> epoch(long number) {
+        var epoch = new Epoch(number, SessionId.create(clock, random));
+        return () -> epoch;
     }
 
     private TestWorker worker(String name) {

@@ -79,6 +79,7 @@ public final class CommitLog implements AutoCloseable {
     private long notDurableBytes;
     private Slot next = Slot.FIRST; // in the next part while our part fence is not resolved
     private Slot durable = new Slot(1, 0); // D, in the part that is being written
+    private long slots; // taken, over all parts
     private long partBegan; // on the clock of tasks
     private long answers; // times the store answered after a silence
     private boolean opened;
@@ -257,6 +258,16 @@ public final class CommitLog implements AutoCloseable {
         guard.lock();
         try {
             return durable;
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// How many slots it has opened, over all parts.
+    public long slots() {
+        guard.lock();
+        try {
+            return slots;
         } finally {
             guard.unlock();
         }
@@ -487,6 +498,7 @@ public final class CommitLog implements AutoCloseable {
     private Batch take(List<Pending> commits) {
         Slot slot = next;
         next = slot.next();
+        slots++;
         Slot undrainedFrom = undrained.from(slot);
         undrained.taken(slot);
         var batch =
@@ -505,6 +517,7 @@ public final class CommitLog implements AutoCloseable {
     private Batch endPart() {
         Batch fence = Batch.partFence(next, BodyId.draw(random));
         next = Slot.firstOf(next.part() + 1);
+        slots++;
         inFlight.add(fence);
         return fence;
     }
