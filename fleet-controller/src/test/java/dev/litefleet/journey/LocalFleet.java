@@ -301,7 +301,7 @@ final class LocalFleet implements AutoCloseable {
         }
     }
 
-    private static int freePort() {
+    static int freePort() {
         // Two neighbouring ports are needed; one that is free now is free enough for a test.
         for (int attempt = 0; attempt < 50; attempt++) {
             try (var first = new ServerSocket(0)) {
