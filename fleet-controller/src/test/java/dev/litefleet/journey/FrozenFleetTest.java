@@ -1,7 +1,5 @@
 package dev.litefleet.journey;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.litefleet.controller.lease.ControllerChain;
@@ -28,19 +26,16 @@ import dev.litefleet.replica.sqlite.OpenMode;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
+import dev.litefleet.testing.FrozenStore;
 import dev.litefleet.testing.MemoryObjectStore;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.Base64;
 import java.util.Optional;
 import java.util.SplittableRandom;
-import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,20 +55,9 @@ final class FrozenFleetTest {
     private final ThreadTasks tasks = new ThreadTasks();
 
     @BeforeEach
-    void load() throws IOException {
-        try (var in =
-                new BufferedReader(
-                        new InputStreamReader(
-                                new GZIPInputStream(
-                                        requireNonNull(
-                                                FrozenFleetTest.class.getResourceAsStream(
-                                                        "/frozen/fleet-1.txt.gz"))),
-                                UTF_8))) {
-            for (String line = in.readLine(); line != null; line = in.readLine()) {
-                String[] words = line.split(" ");
-                store.putIfAbsent(words[1], ObjectBody.of(Base64.getDecoder().decode(words[2])));
-            }
-        }
+    void load() {
+        FrozenStore.objects("/frozen/fleet-1.txt.gz")
+                .forEach((key, bytes) -> store.putIfAbsent(key, ObjectBody.of(bytes)));
     }
 
     @Test

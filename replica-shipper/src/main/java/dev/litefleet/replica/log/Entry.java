@@ -2,6 +2,7 @@ package dev.litefleet.replica.log;
 
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.objects.ObjectKey;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -37,7 +38,11 @@ public record Entry(
     /// A body that was too large for a segment.
     ///
     /// @param key the object's key; the object has the entry's `bytes`
-    public record Blob(String key) {}
+    public record Blob(String key) {
+        public Blob {
+            ObjectKey.check(key);
+        }
+    }
 
     public Entry {
         commitMillis = List.copyOf(commitMillis);

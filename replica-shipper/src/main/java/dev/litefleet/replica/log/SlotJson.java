@@ -12,7 +12,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -149,8 +148,9 @@ final class SlotJson {
             return value;
         } catch (JsonProcessingException malformed) {
             throw malformed;
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
+        } catch (IOException foreign) {
+            // The parser guesses the encoding, and bytes that look like UTF-32 need not be it.
+            throw new JsonParseException(null, "not JSON in UTF-8", foreign);
         }
     }
 }

@@ -17,11 +17,10 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.testing.FrozenStore;
 import dev.litefleet.testing.MemoryObjectStore;
-import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -33,7 +32,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -129,25 +127,13 @@ final class FrozenStoreTest {
         }
     }
 
-    private void load(String name) throws IOException {
-        try (var in =
-                new BufferedReader(
-                        new InputStreamReader(
-                                new GZIPInputStream(
-                                        requireNonNull(
-                                                FrozenStoreTest.class.getResourceAsStream(name))),
-                                UTF_8))) {
-            for (String line = in.readLine(); line != null; line = in.readLine()) {
-                String[] words = line.split(" ");
-                switch (words[0]) {
-                    case "object" ->
-                            store.putIfAbsent(
-                                    words[1], ObjectBody.of(Base64.getDecoder().decode(words[2])));
-                    case "image" ->
-                            images.computeIfAbsent(words[1], _ -> new TreeMap<>())
-                                    .put(Txid.parse(words[2]), words[3]);
-                    default -> throw new IllegalStateException(line);
-                }
+    private void load(String name) {
+        FrozenStore.objects(name)
+                .forEach((key, bytes) -> store.putIfAbsent(key, ObjectBody.of(bytes)));
+        for (String[] words : FrozenStore.lines(name)) {
+            if (words[0].equals("image")) {
+                images.computeIfAbsent(words[1], _ -> new TreeMap<>())
+                        .put(Txid.parse(words[2]), words[3]);
             }
         }
     }
