@@ -2,6 +2,7 @@ package dev.litefleet.observer.cli;
 
 import dev.litefleet.observer.history.Fleet;
 import dev.litefleet.observer.history.TenantAt;
+import dev.litefleet.replica.history.Eject;
 import dev.litefleet.replica.history.Hydrated;
 import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.Progress;
@@ -18,6 +19,8 @@ import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Comparator;
 
+import org.jspecify.annotations.Nullable;
+
 /// What every command needs for the length of one call: the store, a private folder, the fleet.
 /// What lies in the folder is tenant data; it is gone when the call ends.
 final class Workbench implements AutoCloseable {
@@ -25,6 +28,7 @@ final class Workbench implements AutoCloseable {
     private final InstantSource clock = InstantSource.system();
     private final Tasks tasks = new ThreadTasks();
     private final Path folder;
+    private @Nullable Fleet fleet;
 
     Workbench(StoreOption option) {
         store = option.open();
@@ -36,8 +40,12 @@ final class Workbench implements AutoCloseable {
         Sqlite.load(folder);
     }
 
+    /// Read once.
     Fleet fleet() {
-        return Fleet.open(store, folder, tasks, clock.instant());
+        if (fleet == null) {
+            fleet = Fleet.open(store, folder, tasks, clock.instant());
+        }
+        return fleet;
     }
 
     /// Which objects make up `wanted`.
@@ -51,7 +59,15 @@ final class Workbench implements AutoCloseable {
     }
 
     Hydrated hydrate(RestorePlan plan, Path target, Progress progress) {
-        return Hydrator.hydrate(store, plan, target, Hydrator.Limits.DEFAULT, tasks, progress);
+        return Hydrator.hydrate(
+                fleet().store(), plan, target, Hydrator.Limits.DEFAULT, tasks, progress);
+    }
+
+    /// Into `<tenant>/` and `<tenant>.db` of a folder.
+    Eject.Ejected eject(TenantAt wanted, Path to) {
+        String name = wanted.tenant().name();
+        return Eject.write(
+                fleet().store(), plan(wanted), to.resolve(name), to.resolve(name + ".db"), tasks);
     }
 
     Path folder() {

@@ -15,6 +15,7 @@ import dev.litefleet.replica.history.History;
 import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.IndexPoint;
 import dev.litefleet.replica.history.LineageSpan;
+import dev.litefleet.replica.history.LitestreamReplicas;
 import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.Timeline;
 import dev.litefleet.replica.log.LogName;
@@ -46,7 +47,8 @@ import java.util.function.BiFunction;
 ///
 /// The catalog is a tenant like any other: its lineage stands in `fleet.json`, its undrained tail
 /// in the logs of the controllers without a `closed.json`. A store without `fleet.json` is taken
-/// for a bucket of Litestream replicas: one lineage per folder, no logs.
+/// for a bucket of Litestream replicas: one lineage per folder, no logs, and whatever names the
+/// folders have.
 public final class Fleet {
     /// Newest format of `fleet.json` and of controllers' objects that this version reads.
     private static final int FORMAT = 1;
@@ -97,9 +99,26 @@ public final class Fleet {
     /// @param now for the catalog's own plan; any time will do, its latest state is read
     public static Fleet open(ObjectStore store, Path folder, Tasks tasks, Instant now) {
         Optional<byte[]> names = store.get(NAMES);
-        return names.isEmpty()
-                ? new Fleet(store, tasks, replicas(store))
-                : new Fleet(store, tasks, catalog(store, folder, tasks, now, names.get()));
+        if (names.isPresent()) {
+            return new Fleet(store, tasks, catalog(store, folder, tasks, now, names.get()));
+        }
+        Map<TenantId, Tenant> replicas = replicas(store);
+        return replicas.isEmpty() ? foreign(store, tasks) : new Fleet(store, tasks, replicas);
+    }
+
+    private static Fleet foreign(ObjectStore store, Tasks tasks) {
+        LitestreamReplicas found = LitestreamReplicas.find(store);
+        var tenants = new HashMap<TenantId, Tenant>();
+        found.tenants()
+                .forEach((key, path) ->
+                        tenants.put(key.tenant(), replica(key, Map.of("path", path))));
+        return new Fleet(found, tasks, tenants);
+    }
+
+    /// What the histories are to be read from: the store itself, or its replicas as if they were
+    /// ours.
+    public ObjectStore store() {
+        return store;
     }
 
     /// In order of their ids.
@@ -160,21 +179,23 @@ public final class Fleet {
             for (String lineage : store.folders("tenants/" + id + "/")) {
                 try {
                     var key = new TenantKey(new TenantId(id), new Lineage(lineage));
-                    tenants.put(
-                            key.tenant(),
-                            new Tenant(
-                                    key,
-                                    List.of(new LineageSpan(key.lineage(), new Txid(1), null)),
-                                    "replica",
-                                    Map.of(),
-                                    Txid.NONE,
-                                    Optional.empty()));
+                    tenants.put(key.tenant(), replica(key, Map.of()));
                 } catch (IllegalArgumentException _) {
                     // Somebody else's folder: not a tenant of ours, and not our business.
                 }
             }
         }
         return tenants;
+    }
+
+    private static Tenant replica(TenantKey key, Map<String, String> labels) {
+        return new Tenant(
+                key,
+                List.of(new LineageSpan(key.lineage(), new Txid(1), null)),
+                "replica",
+                labels,
+                Txid.NONE,
+                Optional.empty());
     }
 
     private static Map<TenantId, Tenant> catalog(

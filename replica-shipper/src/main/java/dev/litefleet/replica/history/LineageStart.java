@@ -12,6 +12,7 @@ import dev.litefleet.replica.objects.ObjectStore;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,31 +51,38 @@ public final class LineageStart {
             ObjectStore store, TenantKey tenant, Txid txid, Instant time, Image image, Path tmp) {
         String key = DerivedFile.key(tenant, DerivedFile.LEVEL_SNAPSHOT, new Txid(1), txid);
         try (var body = new BodyBuffer(tmp)) {
-            var checksum = new DatabaseChecksum(image.pageSize());
-            forEachPage(
-                    image,
-                    (pgno, page) ->
-                            checksum.set(
-                                    pgno, DatabaseChecksum.page(pgno, page, 0, image.pageSize())));
-            var header =
-                    LtxHeader.derived(
-                            image.pageSize(),
-                            image.pages(),
-                            new Txid(1),
-                            txid,
-                            time.toEpochMilli(),
-                            checksum.value());
-            try (var ltx = new LtxWriter(body, header)) {
-                forEachPage(image, (pgno, page) -> ltx.page(pgno, page, 0));
-                ltx.finish();
-            }
+            long checksum = encode(image, txid, time, body);
             // Created or occupied: either way it is there.
             store.putIfAbsent(
                     key, body.body().withTimestamp(Instant.ofEpochMilli(time.toEpochMilli())));
-            return checksum.value();
+            return checksum;
         } catch (IOException failed) {
             throw new UncheckedIOException("cannot write " + key, failed);
         }
+    }
+
+    /// The bytes of the snapshot.
+    ///
+    /// @return the checksum of the database in it
+    static long encode(Image image, Txid txid, Instant time, OutputStream out) throws IOException {
+        var checksum = new DatabaseChecksum(image.pageSize());
+        forEachPage(
+                image,
+                (pgno, page) ->
+                        checksum.set(pgno, DatabaseChecksum.page(pgno, page, 0, image.pageSize())));
+        var header =
+                LtxHeader.derived(
+                        image.pageSize(),
+                        image.pages(),
+                        new Txid(1),
+                        txid,
+                        time.toEpochMilli(),
+                        checksum.value());
+        try (var ltx = new LtxWriter(out, header)) {
+            forEachPage(image, (pgno, page) -> ltx.page(pgno, page, 0));
+            ltx.finish();
+        }
+        return checksum.value();
     }
 
     private interface PageSink {
