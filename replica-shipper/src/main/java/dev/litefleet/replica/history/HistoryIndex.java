@@ -7,7 +7,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
 import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
@@ -19,9 +18,6 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -42,6 +38,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
+import org.jspecify.annotations.Nullable;
 
 /// A history object, `history/<min>-<max>.json.gz`: the exact points of one drain, or of a part of
 /// a very large one. Layout: `FORMAT.md`.
@@ -135,7 +132,9 @@ public final class HistoryIndex {
     }
 
     static Optional<Range> range(TenantKey tenant, ListedObject object) {
-        Matcher name = NAME.matcher(object.key().substring(folder(tenant).length()));
+        String folder = folder(tenant);
+        String key = object.key();
+        Matcher name = NAME.matcher(key.startsWith(folder) ? key.substring(folder.length()) : "");
         if (!name.matches()) {
             return Optional.empty();
         }

@@ -6,6 +6,7 @@ import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.history.EntryBodies.Located;
+import dev.litefleet.replica.history.HistoryIndex.Range;
 import dev.litefleet.replica.history.Retention.Coverage;
 import dev.litefleet.replica.history.Retention.Need;
 import dev.litefleet.replica.log.Entry;
@@ -213,7 +214,35 @@ public final class Janitor {
                 which.add(object.key());
             }
         }
+        lineage(folder.prefix()).ifPresent(tenant -> keepUnread(tenant, objects, which));
         erase(folder.prefix(), which);
+    }
+
+    /// Index objects go for larger ones only when those can be read.
+    private void keepUnread(TenantKey tenant, List<ListedObject> objects, Set<String> which) {
+        List<Range> ranges = Retention.ranges(tenant, objects);
+        List<Range> going =
+                HistoryDays.covered(ranges).stream()
+                        .filter(range -> which.contains(range.key()))
+                        .toList();
+        for (Range range : ranges) {
+            List<Range> over =
+                    which.contains(range.key())
+                            ? List.of()
+                            : going.stream()
+                                    .filter(one ->
+                                            one.max().compareTo(range.min()) >= 0
+                                                    && one.min().compareTo(range.max()) <= 0)
+                                    .toList();
+            if (!over.isEmpty()) {
+                try {
+                    HistoryIndex.read(store, range);
+                } catch (ReplicaException broken) {
+                    problem(String.valueOf(broken.getMessage()));
+                    over.forEach(one -> which.remove(one.key()));
+                }
+            }
+        }
     }
 
     private void carryOut(JanitorPlan.LogPart part, Set<String> good) {

@@ -4,6 +4,7 @@ import com.github.f4b6a3.ulid.Ulid;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.HistoryIndex.Range;
 import dev.litefleet.replica.log.Entry;
 import dev.litefleet.replica.objects.ListedObject;
 import java.time.Duration;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -45,7 +47,7 @@ public final class Retention {
                 var kept = Kept.of(files(tenant, objects), named, now);
                 yield Stream.of(
                                 expiredFiles(tenant, old, kept),
-                                expiredPoints(tenant, old, kept),
+                                expiredPoints(tenant, objects, old, kept),
                                 expiredCopies(tenant, old, kept))
                         .flatMap(List::stream)
                         .toList();
@@ -67,12 +69,22 @@ public final class Retention {
     }
 
     private static List<ListedObject> expiredPoints(
-            TenantKey tenant, List<ListedObject> old, Kept kept) {
+            TenantKey tenant, List<ListedObject> objects, List<ListedObject> old, Kept kept) {
+        Set<Range> covered = Set.copyOf(HistoryDays.covered(ranges(tenant, objects)));
         return old.stream()
                 .filter(object ->
                         HistoryIndex.range(tenant, object)
-                                .filter(range -> !kept.points(range.min(), range.max()))
+                                .filter(range ->
+                                        covered.contains(range)
+                                                || !kept.points(range.min(), range.max()))
                                 .isPresent())
+                .toList();
+    }
+
+    /// The index objects of a listing.
+    static List<Range> ranges(TenantKey tenant, List<ListedObject> objects) {
+        return objects.stream()
+                .flatMap(object -> HistoryIndex.range(tenant, object).stream())
                 .toList();
     }
 

@@ -420,6 +420,107 @@ final class JanitorTest {
         }
     }
 
+    /// A drain that took days, as after an outage: its last points need its first entries.
+    @Test
+    void drainThatReachesIntoTheWindowKeepsItsFirstEntries() throws IOException {
+        try (var life = new Life(1, 11)) {
+            Resident resident = life.fleet.residents().getFirst();
+            for (int day = 0; day < 5; day++) {
+                life.live(resident, 2);
+                life.fleet.flush();
+                clock.advance(Duration.ofDays(1));
+            }
+            life.restart();
+
+            life.clean();
+            life.clean();
+            life.check();
+            clock.advance(Duration.ofDays(3));
+            life.clean();
+            life.clean();
+
+            assertThat(segments(life)).isZero();
+        }
+    }
+
+    @Test
+    void indexObjectsGoForALargerOneThatCanBeRead() {
+        try (var life = new Life(1, 12)) {
+            Resident resident = life.fleet.residents().getFirst();
+            for (int drain = 0; drain < 3; drain++) {
+                life.live(resident, 2);
+                life.fleet.flush();
+                life.drain(resident);
+            }
+            TenantKey tenant = resident.tenant();
+            Txid last = resident.images().lastKey();
+            List<IndexPoint> points = HistoryIndex.points(store, tenant, new Txid(1), last);
+            HistoryIndex.write(store, tenant, points);
+            String large = tenant.prefix() + "history/" + new Txid(1) + "-" + last + ".json.gz";
+            byte[] good = store.get(large).orElseThrow();
+            clock.advance(Duration.ofHours(25));
+            byte[] bad = good.clone();
+            bad[bad.length / 2] ^= 1;
+            damage(large, bad);
+
+            life.clean();
+            assertThat(life.clean().problems()).anyMatch(problem -> problem.contains(large));
+            assertThat(HistoryIndex.list(store, tenant)).hasSize(4);
+            damage(large, good);
+            life.clean();
+            life.clean();
+
+            assertThat(HistoryIndex.list(store, tenant)).hasSize(1);
+            assertThat(HistoryIndex.points(store, tenant, new Txid(1), last)).isEqualTo(points);
+        }
+    }
+
+    @Test
+    void planOfARunThatBeganLaterIsLeftToALaterRun() {
+        try (var life = old(1, 13)) {
+            life.clean();
+            clock.advance(Duration.ofDays(-1));
+            long segments = segments(life);
+            clock.advance(Duration.ofMinutes(-2));
+
+            assertThat(life.clean().erased()).isEqualTo(Erased.NOTHING);
+
+            assertThat(segments(life)).isEqualTo(segments);
+        }
+    }
+
+    @Test
+    void fenceStaysWhateverAPlanSays() {
+        try (var life = old(1, 14)) {
+            LogName log = life.closed.iterator().next();
+            ListedObject fence = store.listAll(log.prefix()).toList().getLast();
+            assertThat(fence.size()).isLessThanOrEqualTo(512);
+            String key = fence.key();
+            var slot =
+                    new JanitorPlan.SlotKeys(
+                            Long.parseLong(key.substring(key.length() - 20, key.length() - 4), 16),
+                            List.of());
+            int part = Integer.parseInt(key.substring(key.length() - 25, key.length() - 21), 16);
+            new JanitorPlan(
+                            JanitorPlan.FORMAT,
+                            List.of(),
+                            List.of(
+                                    new JanitorPlan.LogPart(
+                                            log.worker(),
+                                            log.session().ulid(),
+                                            part,
+                                            0,
+                                            List.of(slot),
+                                            List.of())),
+                            List.of())
+                    .write(store, JanitorPlan.key("01J0000000000000000000000A", 0));
+
+            life.clean();
+
+            assertThat(store.head(key)).isPresent();
+        }
+    }
+
     @Test
     void logOfAStrangerIsLeftAlone() {
         try (var life = old(1, 6)) {
@@ -440,8 +541,15 @@ final class JanitorTest {
         store.putIfAbsent("tenants/x/" + fresh + "/0009/a", body());
         store.putIfAbsent("tenants/x/" + fresh + "/history/b.json.gz", body());
         store.putIfAbsent("tenants/somebody/else", body());
+        store.putIfAbsent("tenants/y/" + fresh + "/x", body()); // Named: strangers stay.
         Janitor.Facts facts =
-                new Janitor.Facts(_ -> new LogState.Unknown(), _ -> new LineageState.Unnamed());
+                new Janitor.Facts(
+                        _ -> new LogState.Unknown(),
+                        key ->
+                                key.tenant().name().equals("y")
+                                        ? new LineageState.Named(
+                                                WINDOWS, List.of(), Optional.empty())
+                                        : new LineageState.Unnamed());
 
         clock.advance(Duration.ofHours(23));
         assertThat(clean(store, facts).planned()).isZero();
@@ -449,7 +557,8 @@ final class JanitorTest {
         assertThat(clean(store, facts).planned()).isEqualTo(2);
         assertThat(clean(store, facts).erased().objects()).isEqualTo(2);
 
-        assertThat(store.keys()).containsExactly("tenants/somebody/else");
+        assertThat(store.keys())
+                .containsExactly("tenants/somebody/else", "tenants/y/" + fresh + "/x");
     }
 
     /// In a directory files have the time of their commits, so only its name tells a lineage's age.
