@@ -1,12 +1,13 @@
 package dev.litefleet.cli;
 
 import com.github.f4b6a3.ulid.UlidCreator;
-
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.ControllerConfig;
 import dev.litefleet.controller.ControllerEnd;
+import dev.litefleet.controller.RetentionConfig;
 import dev.litefleet.controller.Start;
 import dev.litefleet.controller.api.ApiErrors;
+import dev.litefleet.controller.api.HoldRoutes;
 import dev.litefleet.controller.api.OpenApiRoutes;
 import dev.litefleet.controller.api.OperationRoutes;
 import dev.litefleet.controller.api.TenantRoutes;
@@ -22,7 +23,6 @@ import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Reply;
 import dev.litefleet.service.Tokens;
-
 import io.vertx.core.DeploymentOptions;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
@@ -31,9 +31,6 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -43,6 +40,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Controller, REST API and gateway in one process: what listens on the public port.
 final class ControlPlane implements AutoCloseable {
@@ -61,7 +59,14 @@ final class ControlPlane implements AutoCloseable {
     /// @param secrets folder of the private keys
     /// @param port public port; the next one is internal
     /// @param node see [ControllerConfig#node]
-    record Settings(Path data, Path secrets, String host, int port, String node) {}
+    /// @param retention what is deleted and when
+    record Settings(
+            Path data,
+            Path secrets,
+            String host,
+            int port,
+            String node,
+            RetentionConfig retention) {}
 
     /// What became of an attempt to start.
     sealed interface Started {
@@ -89,10 +94,11 @@ final class ControlPlane implements AutoCloseable {
         Keys keys = Keys.open(settings.secrets(), random);
         var config =
                 ControllerConfig.of(
-                        settings.data().resolve("controller"),
-                        settings.host(),
-                        settings.port() == 0 ? 0 : settings.port() + 1,
-                        Optional.of(settings.node()));
+                                settings.data().resolve("controller"),
+                                settings.host(),
+                                settings.port() == 0 ? 0 : settings.port() + 1,
+                                Optional.of(settings.node()))
+                        .withRetention(settings.retention());
         Start start =
                 Controller.start(
                         config, store, keys, vertx, new ThreadTasks(), clock, random, ended);
@@ -134,6 +140,7 @@ final class ControlPlane implements AutoCloseable {
                         clock,
                         blocking);
         var operations = new OperationRoutes(controller, apiKeys, tokens, blocking);
+        var holds = new HoldRoutes(controller, clock, blocking);
         var workers = new WorkerRoutes(controller, apiKeys, blocking);
         int loops = Math.max(1, Runtime.getRuntime().availableProcessors());
         vertx.deployVerticle(
@@ -141,7 +148,7 @@ final class ControlPlane implements AutoCloseable {
                                 new PublicServer(
                                         settings,
                                         gateways,
-                                        router(tenants, operations, workers, blocking)),
+                                        router(tenants, operations, holds, workers, blocking)),
                         new DeploymentOptions().setInstances(loops))
                 .toCompletionStage()
                 .toCompletableFuture()
@@ -152,12 +159,14 @@ final class ControlPlane implements AutoCloseable {
     private Router router(
             TenantRoutes tenants,
             OperationRoutes operations,
+            HoldRoutes holds,
             WorkerRoutes workers,
             Blocking blocking) {
         Router router = Router.router(vertx);
         router.route().handler(ControlPlane::stamp);
         tenants.mount(router);
         operations.mount(router);
+        holds.mount(router);
         workers.mount(router);
         OpenApiRoutes.mount(router);
         router.get("/livez").handler(context -> context.response().end("ok\n"));

@@ -14,6 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// Controller, API and gateway alone; workers run elsewhere and register.
@@ -40,6 +41,8 @@ final class ControllerCommand implements Callable<Integer> {
     @Option(names = "--host", defaultValue = "127.0.0.1", description = "Address to bind.")
     private String host = "127.0.0.1";
 
+    @Mixin private RetentionOptions retention = new RetentionOptions();
+
     private final CountDownLatch stop = new CountDownLatch(1);
     private final AtomicInteger exit = new AtomicInteger();
 
@@ -59,7 +62,8 @@ final class ControllerCommand implements Callable<Integer> {
                             secrets == null ? directory.resolve("secrets") : secrets,
                             host,
                             port,
-                            directory.node());
+                            directory.node(),
+                            retention.config());
             return switch (ControlPlane.start(settings, objects, vertx, this::ended)) {
                 case ControlPlane.Started.AlreadyRunning(var address) -> {
                     System.err.println("litefleet: a controller is already running at " + address);

@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -78,6 +79,8 @@ final class UpCommand implements Callable<Integer> {
     @Option(names = "--worker-opt", hidden = true, description = "Passed to every worker.")
     private List<String> workerOptions = List.of();
 
+    @Mixin private RetentionOptions retention = new RetentionOptions();
+
     @Spec private @Nullable CommandSpec spec;
 
     private final CountDownLatch stop = new CountDownLatch(1);
@@ -116,6 +119,12 @@ final class UpCommand implements Callable<Integer> {
                     ofWorkers, location);
             return 2;
         }
+        try {
+            var _ = retention.config();
+        } catch (IllegalArgumentException wrong) {
+            err.println("litefleet: " + wrong.getMessage());
+            return 2;
+        }
         try (DataDirectory directory = held.get();
                 ObjectStore objects = location.open()) {
             return run(directory, location, ofWorkers, objects, err);
@@ -136,7 +145,8 @@ final class UpCommand implements Callable<Integer> {
                         directory.resolve("secrets"),
                         host,
                         port,
-                        directory.node());
+                        directory.node(),
+                        retention.config());
         var started = ControlPlane.start(settings, objects, vertx, this::ended);
         if (started instanceof ControlPlane.Started.AlreadyRunning(var address)) {
             err.printf(

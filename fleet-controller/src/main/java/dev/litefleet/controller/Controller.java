@@ -6,6 +6,9 @@ import dev.litefleet.controller.catalog.ApiKeyRow;
 import dev.litefleet.controller.catalog.Begun;
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.Erasure;
+import dev.litefleet.controller.catalog.HoldRow;
+import dev.litefleet.controller.catalog.Holding;
 import dev.litefleet.controller.catalog.IdempotencyKey;
 import dev.litefleet.controller.catalog.Load;
 import dev.litefleet.controller.catalog.OperationDetail;
@@ -29,8 +32,10 @@ import dev.litefleet.controller.lease.Tenure;
 import dev.litefleet.controller.operation.Assign;
 import dev.litefleet.controller.operation.Copies;
 import dev.litefleet.controller.operation.Delete;
+import dev.litefleet.controller.operation.Erase;
 import dev.litefleet.controller.operation.FileCheck;
 import dev.litefleet.controller.operation.FleetException.NotServing;
+import dev.litefleet.controller.operation.JanitorRounds;
 import dev.litefleet.controller.operation.Operations;
 import dev.litefleet.controller.operation.Route;
 import dev.litefleet.controller.operation.Unassign;
@@ -38,22 +43,18 @@ import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.history.JanitorReport;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ConditionalWriteProbe;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreUrl;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.PublicKeyJwk;
-
 import io.vertx.core.Vertx;
 import io.vertx.ext.web.Router;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -75,6 +76,9 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The fleet's one deciding process: owns the catalog, the leases and the assignments.
 ///
@@ -117,6 +121,9 @@ public final class Controller implements AutoCloseable {
     private final Failover failover;
     private final Assign assign;
     private final Delete delete;
+    private final Erase erase;
+    private final JanitorRounds janitor;
+    private final Optional<ObjectStore> janitorStore;
     private final Unassign unassign;
     private final Copies copies;
     private final Operations operations;
@@ -147,10 +154,32 @@ public final class Controller implements AutoCloseable {
                         parts.config.routeMax());
         this.unassign =
                 new Unassign(parts.catalog, parts.leases, parts.link, parts.tasks, this::epoch);
+        RetentionConfig retention = parts.config.retention();
+        this.janitorStore = retention.store().map(StoreUrl::open);
+        this.erase =
+                new Erase(
+                        parts.catalog,
+                        janitorStore.orElse(store),
+                        parts.tasks,
+                        parts.clock,
+                        retention.settled(),
+                        retention.segments());
+        this.janitor =
+                new JanitorRounds(
+                        parts.catalog,
+                        parts.chain,
+                        janitorStore.orElse(store),
+                        retention.windows(),
+                        retention.every(),
+                        tmp,
+                        parts.tasks,
+                        parts.clock,
+                        parts.random);
         this.delete =
                 new Delete(
                         parts.catalog,
                         unassign,
+                        erase,
                         parts.tasks,
                         this::moved,
                         parts.config.releaseMax());
@@ -283,6 +312,8 @@ public final class Controller implements AutoCloseable {
         controller.adopt(catalog.openSessions().join());
         controller.serve();
         controller.operations.resume();
+        controller.erase.resume();
+        controller.janitor.start();
         var _ = catalog.end().thenAccept(controller::catalogEnded);
         log.atInfo()
                 .addKeyValue("epoch", epoch.number())
@@ -538,6 +569,33 @@ public final class Controller implements AutoCloseable {
         return operations.progress(operation);
     }
 
+    // Retention
+
+    /// Sets a hold, or replaces the one of this name.
+    public CompletableFuture<Holding> hold(TenantId tenant, HoldRow hold) {
+        return serving(() -> parts.catalog.hold(tenant, hold));
+    }
+
+    /// The holds in force, by name; none of an unknown tenant.
+    public CompletableFuture<List<HoldRow>> holds(TenantId tenant) {
+        return serving(() -> parts.catalog.holds(tenant));
+    }
+
+    /// @return whether there was such a hold in force
+    public CompletableFuture<Boolean> releaseHold(TenantId tenant, String name) {
+        return serving(() -> parts.catalog.releaseHold(tenant, name));
+    }
+
+    /// How far a deleted tenant is erased; nothing if it is not deleted.
+    public CompletableFuture<Optional<Erasure>> erasure(TenantId tenant) {
+        return serving(() -> parts.catalog.erasure(tenant));
+    }
+
+    /// The next round of the janitor, now.
+    public CompletableFuture<JanitorReport> clean() {
+        return serving(() -> started("janitor-now", janitor::round));
+    }
+
     // Routes
 
     /// The way to a tenant, which is assigned first if no session has it. Calls for one tenant
@@ -754,6 +812,7 @@ public final class Controller implements AutoCloseable {
         }
         parts.link.close();
         parts.server.close();
+        janitorStore.ifPresent(ObjectStore::close);
     }
 
     private static Path fresh(Path folder) {

@@ -21,6 +21,7 @@ import java.util.Optional;
 /// @param epochSlotsMax slots of its log after which it is, whatever its age
 /// @param routeMax how long a request may wait for its tenant to be assigned
 /// @param releaseMax how long one worker may take to drain and release one tenant
+/// @param retention what is deleted and when
 public record ControllerConfig(
         Path data,
         String host,
@@ -32,7 +33,8 @@ public record ControllerConfig(
         Duration epochMax,
         int epochSlotsMax,
         Duration routeMax,
-        Duration releaseMax) {
+        Duration releaseMax,
+        RetentionConfig retention) {
     public static final Duration LEASE = Duration.ofSeconds(3);
     public static final Duration HEARTBEAT = Duration.ofSeconds(1);
     public static final Duration MARGIN = Duration.ofMillis(500);
@@ -76,7 +78,25 @@ public record ControllerConfig(
                 EPOCH_MAX,
                 EPOCH_SLOTS_MAX,
                 ROUTE_MAX,
-                RELEASE_MAX);
+                RELEASE_MAX,
+                RetentionConfig.DEFAULT);
+    }
+
+    /// The same with other settings of what is deleted.
+    public ControllerConfig withRetention(RetentionConfig retention) {
+        return new ControllerConfig(
+                data,
+                host,
+                internalPort,
+                node,
+                lease,
+                heartbeat,
+                margin,
+                epochMax,
+                epochSlotsMax,
+                routeMax,
+                releaseMax,
+                retention);
     }
 
     private static void positive(String setting, Duration value) {

@@ -33,17 +33,9 @@ import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
 import dev.litefleet.worker.control.Wire;
-
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServer;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -64,6 +56,11 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Whole controllers on one store, spoken to over signed HTTP as workers do.
 final class ControllerTest {
@@ -577,7 +574,8 @@ final class ControllerTest {
                         Duration.ofDays(1),
                         epochSlots,
                         Duration.ofSeconds(10),
-                        Duration.ofSeconds(5));
+                        Duration.ofSeconds(5),
+                        RetentionConfig.DEFAULT);
         Start start =
                 Controller.start(config, under, keys(), vertx, tasks, clock, random, ends::add);
         if (start instanceof Start.Serving(var controller)) {

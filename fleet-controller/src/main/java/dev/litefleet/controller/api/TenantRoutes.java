@@ -3,7 +3,6 @@ package dev.litefleet.controller.api;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.github.f4b6a3.ulid.UlidCreator;
-
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.auth.ApiKeys;
 import dev.litefleet.controller.auth.TenantTokens;
@@ -19,7 +18,6 @@ import dev.litefleet.service.Blocking;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.Refused;
 import dev.litefleet.service.Reply;
-
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
@@ -27,9 +25,6 @@ import io.vertx.core.net.HostAndPort;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
-
-import org.jspecify.annotations.Nullable;
-
 import java.security.InvalidKeyException;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
@@ -43,9 +38,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
+import org.jspecify.annotations.Nullable;
 
 /// `/api/v1/tenants`.
 public final class TenantRoutes {
@@ -230,13 +225,13 @@ public final class TenantRoutes {
 
     private Reply delete(One one) {
         return switch (Answers.await(controller.delete(one.tenant()))) {
-            case Deletion.Done(var at, var released) ->
+            case Deletion.Done(_, var released) ->
                     Reply.ok(
-                            new JsonObject()
-                                    .put("id", one.tenant().name())
-                                    .put("state", TenantState.DELETED.word())
-                                    .put("deleted_at", time(at))
+                            HoldRoutes.json(
+                                            Answers.await(controller.erasure(one.tenant()))
+                                                    .orElseThrow())
                                     .put("released", released));
+            case Deletion.Held(var holds) -> HoldRoutes.held(one.tenant(), holds);
             case Deletion.NotFound() ->
                     Reply.of(
                             new Problem(
@@ -370,7 +365,13 @@ public final class TenantRoutes {
         return new Problem(
                 410,
                 "TENANT_DELETED",
-                "tenant " + id + " was deleted at " + time(at) + "; its id is not used again",
+                "tenant "
+                        + id
+                        + " was deleted at "
+                        + time(at)
+                        + "; its id is not used again; see /api/v1/tenants/"
+                        + id
+                        + "/receipt",
                 false);
     }
 

@@ -7,12 +7,15 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.HistoryDays;
+import dev.litefleet.replica.history.HistoryWindows;
+import dev.litefleet.replica.history.LineageState;
 import dev.litefleet.replica.history.MergeSchedule;
 import dev.litefleet.replica.history.Merges;
 import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.Erased;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
@@ -24,11 +27,6 @@ import dev.litefleet.worker.tenant.LocalDatabase;
 import dev.litefleet.worker.tenant.RequestContext;
 import dev.litefleet.worker.tenant.ShippedDatabase;
 import dev.litefleet.worker.tenant.Shipping;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -46,6 +44,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The fleet's facts: a SQLite database that is shipped like a tenant's, always sync.
 ///
@@ -280,7 +281,8 @@ public final class Catalog implements AutoCloseable {
 
     /// Makes the tenant a tombstone; one that is stays as it is.
     ///
-    /// @return as it is now, with the session that still has to release it; nothing if unknown
+    /// @return as it is now, with the session that still has to release it; nothing if unknown.
+    ///   Fails with [TenantHeld] if it may not be deleted
     public CompletableFuture<Optional<TenantRow>> tombstone(TenantId id) {
         return write(tables -> tables.tombstone(id));
     }
@@ -345,6 +347,69 @@ public final class Catalog implements AutoCloseable {
     /// All that are not finished.
     public CompletableFuture<List<OperationRow>> runningOperations() {
         return read(CatalogTables::running);
+    }
+
+    // Retention
+
+    /// Sets a hold, or replaces the one of this name.
+    public CompletableFuture<Holding> hold(TenantId id, HoldRow hold) {
+        return write(tables -> tables.retention().hold(id, hold));
+    }
+
+    /// The holds in force, by name; none of an unknown tenant.
+    public CompletableFuture<List<HoldRow>> holds(TenantId id) {
+        return read(tables -> tables.retention().holds(id));
+    }
+
+    /// @return whether there was such a hold in force
+    public CompletableFuture<Boolean> releaseHold(TenantId id, String name) {
+        return write(tables -> tables.retention().release(id, name));
+    }
+
+    /// Of a tombstone; nothing for others.
+    public CompletableFuture<Optional<Erasure>> erasure(TenantId id) {
+        return read(tables -> tables.retention().erasure(id));
+    }
+
+    /// Tombstones without a receipt.
+    public CompletableFuture<List<TenantId>> unerased() {
+        return read(tables -> tables.retention().unerased());
+    }
+
+    /// Adds to what was erased of a tombstone.
+    public CompletableFuture<Void> erasedSome(TenantId id, Erased some, long uploads) {
+        return write(tables -> tables.retention().erasedSome(id, some, uploads));
+    }
+
+    /// Completes the receipt; one that is complete stays as it is.
+    ///
+    /// @param emptyAt when a listing was empty
+    public CompletableFuture<Void> erased(TenantId id, Instant emptyAt, Instant erasedBy) {
+        return write(tables -> tables.retention().erased(id, emptyAt, erasedBy));
+    }
+
+    /// What retention must know of a lineage.
+    ///
+    /// @param windows the fleet's
+    public CompletableFuture<LineageState> lineage(TenantKey key, HistoryWindows windows) {
+        return read(tables -> tables.retention().lineage(key, windows));
+    }
+
+    /// The janitor begins. A commit: a controller that has a successor gets no answer.
+    public CompletableFuture<Void> cleaningBegins() {
+        return write(tables -> tables.retention().cleaningBegins());
+    }
+
+    /// The janitor has run to its end.
+    ///
+    /// @param detail JSON, for people
+    public CompletableFuture<Void> cleaned(String detail) {
+        return write(tables -> tables.retention().cleaned(detail));
+    }
+
+    /// When it last did; if never, when the fleet began.
+    public CompletableFuture<Instant> lastCleaning() {
+        return read(tables -> tables.retention().lastCleaning());
     }
 
     // Assignments

@@ -14,9 +14,6 @@ import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.control.Wire;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -28,6 +25,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /// The catalog's statements. Each method is the whole of one transaction's body. Confined to the
 /// catalog's thread.
@@ -59,9 +57,16 @@ final class CatalogTables {
 
     private record Running(String id, OperationKind kind) {}
 
+    private final RetentionTables retention;
+
     CatalogTables(CatalogSql sql, InstantSource clock) {
         this.sql = sql;
         this.clock = clock;
+        this.retention = new RetentionTables(sql, clock);
+    }
+
+    RetentionTables retention() {
+        return retention;
     }
 
     /// Counts the assignments. Once, before anything else, and again after a rollback.
@@ -204,7 +209,9 @@ final class CatalogTables {
     }
 
     /// @return the tenant as it is now; nothing if the id is unknown
+    /// @throws TenantHeld if it may not be deleted
     Optional<TenantRow> tombstone(TenantId id) {
+        retention.refuseIfHeld(id);
         int changed =
                 sql.update(
                         """
@@ -216,6 +223,7 @@ final class CatalogTables {
                         id.name());
         if (changed == 1) {
             event("tenant_deleted", id.name(), null);
+            retention.unheld();
         }
         return tenant(id);
     }
@@ -553,6 +561,7 @@ final class CatalogTables {
                         lineage.ulid());
         if (changed == 1) {
             assigned.computeIfPresent(session, (_, count) -> count > 1 ? count - 1 : null);
+            retention.unheld(id);
         }
         return changed == 1;
     }
@@ -667,6 +676,7 @@ final class CatalogTables {
                         """,
                         id.ulid());
         assigned.remove(id);
+        retention.unheld();
         int changed =
                 sql.update(
                         "update sessions set state = 'closed', closed_at = ? where id = ? and state"

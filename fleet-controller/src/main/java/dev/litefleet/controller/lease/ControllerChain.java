@@ -221,6 +221,17 @@ public final class ControllerChain {
         return reached;
     }
 
+    /// Controllers whose logs are fenced and recovered. One LIST, and a GET for each.
+    public Set<SessionId> closedSessions() {
+        var sessions = new HashSet<SessionId>();
+        for (long number : list().closed()) {
+            store.get(EpochFile.closedKey(number))
+                    .map(bytes -> Wire.read(bytes, ClosedFile.class))
+                    .ifPresent(closed -> sessions.add(new SessionId(closed.session())));
+        }
+        return sessions;
+    }
+
     /// The same bytes until the store has answered.
     private PutResult put(String key, byte[] bytes) {
         long deadline = tasks.nanos() + RESEND_MAX.toNanos();

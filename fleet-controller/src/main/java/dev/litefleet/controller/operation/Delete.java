@@ -4,6 +4,7 @@ import static dev.litefleet.controller.catalog.Waiting.await;
 
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.TenantHeld;
 import dev.litefleet.controller.catalog.TenantRow;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.log.Tasks;
@@ -13,12 +14,12 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/// Deletes a tenant: tombstone, then release (the first half of commit-log.md, G6; the purge of its
-/// objects comes later). From the tombstone's commit on nobody is assigned it, whatever becomes of
-/// the rest. Thread-safe.
+/// Deletes a tenant: tombstone, release, then [Erase] (commit-log.md, G6). From the tombstone's
+/// commit on nobody is assigned it, whatever becomes of the rest. Thread-safe.
 public final class Delete {
     private final Catalog catalog;
     private final Unassign unassign;
+    private final Erase erase;
     private final Tasks tasks;
     private final Consumer<TenantId> moved;
     private final Duration max;
@@ -28,11 +29,13 @@ public final class Delete {
     public Delete(
             Catalog catalog,
             Unassign unassign,
+            Erase erase,
             Tasks tasks,
             Consumer<TenantId> moved,
             Duration max) {
         this.catalog = catalog;
         this.unassign = unassign;
+        this.erase = erase;
         this.tasks = tasks;
         this.moved = moved;
         this.max = max;
@@ -40,7 +43,12 @@ public final class Delete {
 
     /// Blocks until the tenant is released, or `max` is over; then the release goes on behind.
     public Deletion run(TenantId tenant) {
-        Optional<TenantRow> found = await(tasks, catalog.tombstone(tenant));
+        Optional<TenantRow> found;
+        try {
+            found = await(tasks, catalog.tombstone(tenant));
+        } catch (TenantHeld held) {
+            return new Deletion.Held(held.holds());
+        }
         if (found.isEmpty()) {
             return new Deletion.NotFound();
         }
@@ -52,6 +60,7 @@ public final class Delete {
         if (!released) {
             resume(row);
         }
+        erase.start(tenant);
         return new Deletion.Done(at, released);
     }
 

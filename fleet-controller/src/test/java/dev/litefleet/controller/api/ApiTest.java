@@ -1,13 +1,11 @@
 package dev.litefleet.controller.api;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import static java.net.http.HttpResponse.BodyHandlers.ofString;
 import static java.util.stream.Collectors.toCollection;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.ControllerConfig;
 import dev.litefleet.controller.Start;
@@ -22,20 +20,10 @@ import dev.litefleet.service.Tokens;
 import dev.litefleet.service.Tokens.Access;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.TestClock;
-
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpServer;
 import io.vertx.ext.web.Route;
 import io.vertx.ext.web.Router;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -51,6 +39,13 @@ import java.time.InstantSource;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// The API over HTTP, on a real controller. Every answer is held against `openapi.yaml`.
 final class ApiTest {
@@ -124,6 +119,7 @@ final class ApiTest {
                         new TenantTokens(keys.signer(vertx), InstantSource.system()),
                         blocking)
                 .mount(router);
+        new HoldRoutes(controller, clock, blocking).mount(router);
         new WorkerRoutes(controller, apiKeys, blocking).mount(router);
         OpenApiRoutes.mount(router);
         ApiErrors.install(router);
@@ -279,7 +275,7 @@ final class ApiTest {
     void nothingIsSaidWithoutAKey() throws Exception {
         for (String operation : DESCRIPTION.operations()) {
             String[] part = operation.split(" ");
-            String path = part[1].replace("{id}", "any");
+            String path = part[1].replace("{id}", "any").replace("{hold}", "any");
             for (String wrong : new String[] {"", "Basic x", "Bearer lf_live_x_y"}) {
                 var request = HttpRequest.newBuilder(base.resolve(path));
                 if (!wrong.isEmpty()) {
@@ -355,6 +351,73 @@ final class ApiTest {
         }
         assertThat(list("prefix=doomed").body().get("items")).isEmpty();
         assertThat(list("prefix=doomed&state=deleted").body().get("items")).hasSize(1);
+    }
+
+    @Test
+    void heldTenantIsNotDeletedUntilItsHoldsAreReleased() throws Exception {
+        put("held", "{}");
+        Answer set = hold("PUT", "held", "inc-482", "{\"reason\": \"INC-482\", \"from\": \"2a\"}");
+        assertThat(set.status()).isEqualTo(201);
+        assertThat(set.body().get("from").asText()).isEqualTo("000000000000002a");
+        assertThat(set.body().get("to").isNull()).isTrue();
+        Answer again =
+                hold(
+                        "PUT",
+                        "held",
+                        "inc-482",
+                        "{\"reason\": \"longer\", \"from\": \"1\", \"to\": \"ff\", \"expires_in\":"
+                                + " \"30d\"}");
+        assertThat(again.status()).isEqualTo(200);
+        assertThat(again.body().get("until").asText()).startsWith("2026-12-21");
+        assertThat(hold("GET", "held", "inc-482", null).body()).isEqualTo(again.body());
+        assertThat(hold("GET", "held", "", null).body().get("items")).hasSize(1);
+
+        Answer refused = delete("held");
+
+        assertThat(refused.status()).isEqualTo(423);
+        assertThat(refused.code()).isEqualTo("HELD");
+        assertThat(refused.body().get("holds").get(0).get("reason").asText()).isEqualTo("longer");
+        assertThat(get("held").status()).isEqualTo(200);
+        assertThat(hold("DELETE", "held", "inc-482", null).status()).isEqualTo(200);
+        assertThat(hold("DELETE", "held", "inc-482", null).code()).isEqualTo("HOLD_NOT_FOUND");
+        assertThat(delete("held").status()).isEqualTo(200);
+        assertThat(hold("PUT", "held", "late", "{\"reason\": \"x\"}").code())
+                .isEqualTo("TENANT_DELETED");
+    }
+
+    @Test
+    void holdThatMakesNoSenseIsRefused() throws Exception {
+        put("unholdable", "{}");
+        for (String body :
+                new String[] {
+                    "{}",
+                    "{\"reason\": \"x\", \"from\": \"0\"}",
+                    "{\"reason\": \"x\", \"from\": \"zz\"}",
+                    "{\"reason\": \"x\", \"from\": \"3\", \"to\": \"2\"}",
+                    "{\"reason\": \"x\", \"expires_in\": \"soon\"}"
+                }) {
+            Answer answer = hold("PUT", "unholdable", "h", body);
+            assertThat(answer.status()).as(body).isEqualTo(422);
+            assertThat(answer.code()).isEqualTo("VALIDATION");
+        }
+        assertThat(hold("PUT", "nobody", "h", "{\"reason\": \"x\"}").code())
+                .isEqualTo("TENANT_NOT_FOUND");
+        assertThat(hold("GET", "unholdable", "h", null).code()).isEqualTo("HOLD_NOT_FOUND");
+    }
+
+    @Test
+    void deletedTenantHasAReceipt() throws Exception {
+        put("receipted", "{}");
+        assertThat(receipt("receipted").code()).isEqualTo("NOT_DELETED");
+
+        Answer deleted = delete("receipted");
+
+        assertThat(deleted.body().get("phase").asText()).isEqualTo("erasing");
+        assertThat(receipt("receipted").status()).isEqualTo(200);
+        assertThat(receipt("receipted").body().get("released_at").isNull()).isFalse();
+        assertThat(get("receipted").body().get("detail").asText())
+                .contains("/api/v1/tenants/receipted/receipt");
+        assertThat(receipt("nobody").code()).isEqualTo("TENANT_NOT_FOUND");
     }
 
     @Test
@@ -443,7 +506,12 @@ final class ApiTest {
 
     private static java.util.stream.Stream<String> operations(Route route) {
         return route.methods().stream()
-                .map(method -> method + " " + route.getPath().replace(":id", "{id}"));
+                .map(method ->
+                        method
+                                + " "
+                                + route.getPath()
+                                        .replace(":id", "{id}")
+                                        .replace(":hold", "{hold}"));
     }
 
     @Test
@@ -497,6 +565,26 @@ final class ApiTest {
 
     private Answer delete(String id) throws Exception {
         return send("DELETE /api/v1/tenants/{id}", request("/api/v1/tenants/" + id, key).DELETE());
+    }
+
+    /// @param hold empty for all of them
+    private Answer hold(String verb, String id, String hold, @Nullable String body)
+            throws Exception {
+        String path = "/api/v1/tenants/" + id + "/holds" + (hold.isEmpty() ? "" : "/" + hold);
+        return send(
+                verb + " /api/v1/tenants/{id}/holds" + (hold.isEmpty() ? "" : "/{hold}"),
+                request(path, key)
+                        .method(
+                                verb,
+                                body == null
+                                        ? BodyPublishers.noBody()
+                                        : BodyPublishers.ofString(body)));
+    }
+
+    private Answer receipt(String id) throws Exception {
+        return send(
+                "GET /api/v1/tenants/{id}/receipt",
+                request("/api/v1/tenants/" + id + "/receipt", key).GET());
     }
 
     private Answer token(String id, String body) throws Exception {

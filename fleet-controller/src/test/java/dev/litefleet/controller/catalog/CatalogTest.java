@@ -1,10 +1,9 @@
 package dev.litefleet.controller.catalog;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
-
-import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.litefleet.controller.placement.Placement.Decision;
 import dev.litefleet.controller.testing.TestLog;
@@ -13,6 +12,9 @@ import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.HeldRange;
+import dev.litefleet.replica.history.HistoryWindows;
+import dev.litefleet.replica.history.LineageState;
 import dev.litefleet.replica.history.Recovery;
 import dev.litefleet.replica.log.CommitLog;
 import dev.litefleet.replica.log.Fence;
@@ -21,6 +23,7 @@ import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.Erased;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.testing.CountingObjectStore;
@@ -29,7 +32,17 @@ import dev.litefleet.testing.TestClock;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
-
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,15 +50,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.SplittableRandom;
-import java.util.concurrent.CompletableFuture;
-import java.util.function.Function;
 
 /// The catalog on real SQLite, shipped by the real log into a store in memory.
 final class CatalogTest {
@@ -150,6 +154,153 @@ final class CatalogTest {
         assertThat(assign(ACME, one)).isEqualTo(new Assigned.Deleted());
         assertThat(page(Map.of())).isEmpty();
         assertThat(catalog.tombstone(new TenantId("nobody")).join()).isEmpty();
+    }
+
+    // Retention
+
+    @Test
+    void holdLastsUntilItIsReleasedOrOver() {
+        provision(ACME, SPEC);
+        HoldRow open = hold("open", new HeldRange(new Txid(3), HeldRange.OPEN), null);
+        HoldRow day =
+                hold(
+                        "day",
+                        new HeldRange(new Txid(3), new Txid(9)),
+                        clock.instant().plus(Duration.ofDays(1)));
+
+        assertThat(catalog.hold(ACME, open).join()).isEqualTo(new Holding.Held(open, true));
+        assertThat(catalog.hold(ACME, day).join()).isEqualTo(new Holding.Held(day, true));
+        assertThat(catalog.hold(ACME, day).join()).isEqualTo(new Holding.Held(day, false));
+        assertThat(catalog.holds(ACME).join()).containsExactly(day, open);
+        assertThatThrownBy(() -> catalog.tombstone(ACME).join())
+                .hasCauseInstanceOf(TenantHeld.class);
+        assertThat(tenant(ACME).deletedAt()).isNull();
+        clock.advance(Duration.ofDays(1));
+        assertThat(catalog.holds(ACME).join()).containsExactly(open);
+        assertThat(catalog.releaseHold(ACME, "day").join()).isFalse();
+        assertThat(catalog.releaseHold(ACME, "open").join()).isTrue();
+        assertThat(catalog.tombstone(ACME).join()).isPresent();
+        assertThat(catalog.hold(ACME, hold("late", day.range(), null)).join())
+                .isEqualTo(new Holding.Deleted());
+        assertThat(catalog.hold(new TenantId("nobody"), open).join())
+                .isEqualTo(new Holding.NotFound());
+    }
+
+    @Test
+    void tenantHasSoManyHolds() {
+        provision(ACME, SPEC);
+        var range = new HeldRange(new Txid(1), HeldRange.OPEN);
+        for (int i = 0; i < RetentionTables.HOLDS_MAX; i++) {
+            catalog.hold(ACME, hold("h-" + i, range, null)).join();
+        }
+
+        assertThat(catalog.hold(ACME, hold("one-more", range, null)).join())
+                .isEqualTo(new Holding.TooMany(RetentionTables.HOLDS_MAX));
+        assertThat(catalog.hold(ACME, hold("h-3", range, null)).join())
+                .isInstanceOf(Holding.Held.class);
+    }
+
+    private HoldRow hold(String name, HeldRange range, @Nullable Instant until) {
+        return new HoldRow(name, range, "because", TestClock.START, until);
+    }
+
+    @Test
+    void lineageIsNamedWhileItsTenantLives() {
+        provision(ACME, SPEC);
+        var range = new HeldRange(new Txid(2), new Txid(5));
+        catalog.hold(ACME, hold("h", range, null)).join();
+        var key = new TenantKey(ACME, tenant(ACME).lineage());
+        HistoryWindows windows = HistoryWindows.DEFAULT;
+
+        assertThat(catalog.lineage(key, windows).join())
+                .isEqualTo(new LineageState.Named(windows, List.of(range), Optional.empty()));
+        assertThat(catalog.lineage(new TenantKey(ACME, lineage()), windows).join())
+                .isEqualTo(new LineageState.Unnamed());
+        catalog.releaseHold(ACME, "h").join();
+        catalog.tombstone(ACME).join();
+        assertThat(catalog.lineage(key, windows).join()).isEqualTo(new LineageState.Unnamed());
+    }
+
+    @Test
+    void lineageOfARunningOperationIsNamed() {
+        Lineage fresh = lineage();
+        var operation =
+                new OperationRow(
+                        "op_1",
+                        OperationKind.IMPORT,
+                        ACME,
+                        OperationState.RUNNING,
+                        "begin",
+                        OperationDetail.imported(fresh, SPEC),
+                        clock.instant(),
+                        null);
+        assertThat(catalog.begin(operation, Optional.empty(), 0).join())
+                .isInstanceOf(Begun.Started.class);
+
+        assertThat(catalog.lineage(new TenantKey(ACME, fresh), HistoryWindows.DEFAULT).join())
+                .isInstanceOf(LineageState.Named.class);
+        assertThat(catalog.lineage(new TenantKey(ACME, lineage()), HistoryWindows.DEFAULT).join())
+                .isInstanceOf(LineageState.Unnamed.class);
+    }
+
+    @Test
+    void tombstoneIsUnheldWhenItsSessionHasReleasedIt() {
+        register(one);
+        provision(ACME, SPEC);
+        var held = (Assigned.To) assign(ACME, one);
+        catalog.tombstone(ACME).join();
+        assertThat(erasure().unheldAt()).isNull();
+        clock.advance(Duration.ofMinutes(1));
+
+        release(held, 0);
+
+        assertThat(erasure().unheldAt()).isEqualTo(clock.instant());
+        assertThat(erasure().receipt()).isNull();
+        catalog.erasedSome(ACME, new Erased(2, 20, 1, 0, ""), 1).join();
+        catalog.erasedSome(ACME, new Erased(1, 10, 0, 0, ""), 0).join();
+        assertThat(catalog.unerased().join()).containsExactly(ACME);
+        catalog.erased(ACME, clock.instant(), clock.instant().plusSeconds(9)).join();
+        catalog.erased(ACME, clock.instant().plusSeconds(5), clock.instant()).join();
+        assertThat(erasure().receipt())
+                .isEqualTo(new Erasure.Receipt(3, 30, 1, 1, clock.instant(), clock.instant()));
+        assertThat(erasure().erasedBy()).isEqualTo(clock.instant().plusSeconds(9));
+        assertThat(catalog.unerased().join()).isEmpty();
+    }
+
+    @Test
+    void tombstoneIsUnheldWhenItsSessionIsClosed() {
+        register(one);
+        provision(ACME, SPEC);
+        assign(ACME, one);
+        catalog.tombstone(ACME).join();
+        catalog.fencing(one).join();
+        clock.advance(Duration.ofMinutes(1));
+
+        catalog.closed(one, Map.of()).join();
+
+        assertThat(erasure().unheldAt()).isEqualTo(clock.instant());
+    }
+
+    private Erasure erasure() {
+        return catalog.erasure(ACME).join().orElseThrow();
+    }
+
+    /// Restarts of the controller do not put the janitor off.
+    @Test
+    void janitorIsDueAfterItsLastRoundWhoeverRanIt() {
+        register(one);
+        Instant began = clock.instant();
+        clock.advance(Duration.ofHours(5));
+        assertThat(catalog.lastCleaning().join()).isEqualTo(began);
+        catalog.cleaningBegins().join();
+        clock.advance(Duration.ofMinutes(1));
+        catalog.cleaned("{}").join();
+        Instant ran = clock.instant();
+        clock.advance(Duration.ofHours(5));
+
+        restart();
+
+        assertThat(catalog.lastCleaning().join()).isEqualTo(ran);
     }
 
     @ParameterizedTest

@@ -1,13 +1,14 @@
 package dev.litefleet.controller.operation;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import static java.util.concurrent.TimeUnit.SECONDS;
-
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.Erasure;
+import dev.litefleet.controller.catalog.HoldRow;
 import dev.litefleet.controller.catalog.SessionRow;
 import dev.litefleet.controller.catalog.SessionState;
 import dev.litefleet.controller.catalog.TenantRow;
@@ -24,15 +25,21 @@ import dev.litefleet.controller.testing.TestLog;
 import dev.litefleet.controller.testing.TestWorker;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.HeldRange;
+import dev.litefleet.replica.history.HistoryWindows;
 import dev.litefleet.replica.log.CommitLog;
 import dev.litefleet.replica.log.LogEnd;
+import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.testing.FlakyObjectStore;
+import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
 import dev.litefleet.testing.TestClock;
 import dev.litefleet.worker.control.Assignment;
@@ -41,13 +48,6 @@ import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -62,6 +62,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Assignment, release and failover with real workers in this process: each has its own commit log
 /// and real databases in one store, so what is asserted is what a client would see.
@@ -71,8 +76,8 @@ final class FleetTest {
     private static final Duration ROUTE_MAX = Duration.ofSeconds(10);
     private static final TenantId ACME = new TenantId("acme");
 
-    private final FlakyObjectStore store = new FlakyObjectStore();
     private final TestClock clock = new TestClock();
+    private final FlakyObjectStore store = new FlakyObjectStore(MemoryObjectStore.likeS3(clock));
     private final SplittableRandom random = new SplittableRandom(11);
     private final Tasks tasks = new ThreadTasks();
     private final Link link = new Link();
@@ -87,6 +92,8 @@ final class FleetTest {
     private Assign assign;
     private Unassign unassign;
     private Delete delete;
+    private Erase erase;
+    private JanitorRounds janitor;
 
     /// Carries messages to workers, loses some on demand, and remembers all, to deliver them again.
     private final class Link implements WorkerLink {
@@ -143,7 +150,20 @@ final class FleetTest {
         leases = new Leases(LEASE, MARGIN, tasks);
         assign = new Assign(catalog, leases, link, tasks, epoch::number, ROUTE_MAX);
         unassign = new Unassign(catalog, leases, link, tasks, epoch::number);
-        delete = new Delete(catalog, unassign, tasks, assign::forget, Duration.ofMillis(500));
+        erase = new Erase(catalog, store, tasks, clock, Duration.ofMinutes(15), Duration.ofDays(9));
+        delete =
+                new Delete(catalog, unassign, erase, tasks, assign::forget, Duration.ofMillis(500));
+        janitor =
+                new JanitorRounds(
+                        catalog,
+                        chain,
+                        store,
+                        HistoryWindows.DEFAULT,
+                        Duration.ofDays(1),
+                        folder,
+                        tasks,
+                        clock,
+                        random.split());
         failover =
                 new Failover(
                         catalog,
@@ -483,6 +503,83 @@ final class FleetTest {
 
         await().until(() -> tenant(ACME).session() == null);
         assertThat(first.has(ACME)).isFalse();
+    }
+
+    /// The worker that had the tenant is cut off and still alive.
+    @Test
+    void zombieCannotBringADeletedTenantBack() {
+        TestWorker zombie = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        assertThat(zombie.write(ACME, "kept")).isTrue();
+        Lineage lineage = tenant(ACME).lineage();
+        kill(zombie);
+        delete.run(ACME);
+        awaitClosed(zombie);
+
+        assertThat(zombie.write(ACME, "lost")).isFalse();
+        assertThat(catalog.erasure(ACME).join().orElseThrow().receipt()).isNull();
+        clock.advance(Duration.ofMinutes(15));
+        assertThat(erase.erase(ACME)).isTrue();
+
+        Erasure erasure = catalog.erasure(ACME).join().orElseThrow();
+        assertThat(erasure.receipt()).isNotNull();
+        assertThat(erasure.receipt().emptyAt()).isEqualTo(clock.instant());
+        assertThat(erasure.erasedBy()).isEqualTo(erasure.unheldAt().plus(Duration.ofDays(9)));
+        assertThat(store.listAll("tenants/acme/")).isEmpty();
+        assertThatThrownBy(() -> assign.run(ACME)).isInstanceOf(TenantDeleted.class);
+        // A request that was signed in time and still came late, or a second recovery's.
+        String late = new TenantKey(ACME, lineage).prefix() + "0001/late";
+        store.putIfAbsent(late, ObjectBody.of(new byte[200]));
+        clock.advance(Duration.ofHours(25));
+        janitor.round();
+        clock.advance(Duration.ofHours(25));
+        janitor.round();
+        assertThat(store.get(late)).isEmpty();
+        // By then its commits have gone from the shared log too, but not those of the catalog.
+        clock.advance(Duration.ofDays(8));
+        janitor.round();
+        clock.advance(Duration.ofHours(25));
+        janitor.round();
+        LogName log = catalog.session(zombie.session()).join().orElseThrow().log();
+        assertThat(store.listAll(log.prefix())).allMatch(object -> object.size() <= 512);
+        assertThat(store.listAll(this.log.name().prefix())).isNotEmpty();
+        assertThat(catalog.tenant(ACME).join()).isPresent();
+    }
+
+    /// The first pass is at once, the receipt only when no old request can arrive any more.
+    @Test
+    void receiptWaitsForWhatWasSignedBefore() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        first.write(ACME, "a");
+        delete.run(ACME);
+        await().until(() -> store.listAll("tenants/acme/").findAny().isEmpty());
+
+        clock.advance(Duration.ofMinutes(14));
+
+        assertThat(catalog.erasure(ACME).join().orElseThrow().receipt()).isNull();
+        assertThat(catalog.unerased().join()).containsExactly(ACME);
+    }
+
+    @Test
+    void heldTenantIsNotDeleted() {
+        provision("acme");
+        var hold =
+                new HoldRow(
+                        "inc-482",
+                        new HeldRange(new Txid(1), HeldRange.OPEN),
+                        "INC-482",
+                        clock.instant(),
+                        clock.instant().plus(Duration.ofDays(30)));
+        catalog.hold(ACME, hold).join();
+
+        assertThat(delete.run(ACME)).isEqualTo(new Deletion.Held(List.of(hold)));
+        assertThat(tenant(ACME).state()).isEqualTo(TenantState.HIBERNATED);
+
+        clock.advance(Duration.ofDays(30));
+        assertThat(delete.run(ACME)).isInstanceOf(Deletion.Done.class);
     }
 
     @Test

@@ -1,0 +1,31 @@
+package dev.litefleet.controller.catalog;
+
+import dev.litefleet.replica.history.HeldRange;
+import java.time.Instant;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// Retention must not touch these commits of a tenant, and the tenant cannot be deleted.
+///
+/// @param name unique for the tenant: a DNS label
+/// @param reason why, for people: 1 to [#REASON_CHARS_MAX] characters
+/// @param until when it ends by itself; null if it does not
+public record HoldRow(
+        String name, HeldRange range, String reason, Instant createdAt, @Nullable Instant until) {
+    public static final int REASON_CHARS_MAX = 256;
+
+    private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
+
+    public HoldRow {
+        if (!NAME.matcher(name).matches()) {
+            throw new IllegalArgumentException("hold id must be a DNS label: '" + name + "'");
+        }
+        if (reason.isBlank() || reason.length() > REASON_CHARS_MAX) {
+            throw new IllegalArgumentException(
+                    "reason must have 1 to " + REASON_CHARS_MAX + " characters");
+        }
+        if (until != null && !until.isAfter(createdAt)) {
+            throw new IllegalArgumentException("hold would end before it begins");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+package dev.litefleet.controller.operation;
+
+import static dev.litefleet.controller.catalog.Waiting.await;
+
+import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.lease.ControllerChain;
+import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.history.HistoryWindows;
+import dev.litefleet.replica.history.Janitor;
+import dev.litefleet.replica.history.JanitorReport;
+import dev.litefleet.replica.history.LineageState;
+import dev.litefleet.replica.history.LogState;
+import dev.litefleet.replica.log.LogName;
+import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.ObjectStore;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Runs the janitor from time to time, with what the catalog knows. One round at a time.
+public final class JanitorRounds {
+    private static final Logger log = LoggerFactory.getLogger(JanitorRounds.class);
+
+    /// Most objects that one round plans to delete.
+    private static final int OBJECTS_MAX = 1_000_000;
+
+    private static final Duration AGAIN_MIN = Duration.ofMinutes(1);
+    private static final Duration AGAIN_MAX = Duration.ofHours(1);
+
+    private final Catalog catalog;
+    private final ControllerChain chain;
+    private final ObjectStore store;
+    private final HistoryWindows windows;
+    private final Duration every;
+    private final Path tmp;
+    private final Tasks tasks;
+    private final InstantSource clock;
+    private final RandomGenerator random;
+
+    /// @param store with the rights to delete
+    /// @param windows the fleet's
+    /// @param every from the end of a round to the beginning of the next one
+    public JanitorRounds(
+            Catalog catalog,
+            ControllerChain chain,
+            ObjectStore store,
+            HistoryWindows windows,
+            Duration every,
+            Path tmp,
+            Tasks tasks,
+            InstantSource clock,
+            RandomGenerator random) {
+        this.catalog = catalog;
+        this.chain = chain;
+        this.store = store;
+        this.windows = windows;
+        this.every = every;
+        this.tmp = tmp;
+        this.tasks = tasks;
+        this.clock = clock;
+        this.random = random;
+    }
+
+    /// Starts a background task that ends with the catalog.
+    public void start() {
+        tasks.start("janitor", this::rounds);
+    }
+
+    /// The top of a background task: the one place that may catch everything.
+    private void rounds() {
+        Duration pause = AGAIN_MIN;
+        while (true) {
+            try {
+                awaitDue();
+                round();
+                pause = AGAIN_MIN;
+            } catch (Catalog.Ended | Fenced ended) {
+                return; // Our successor will do it.
+            } catch (RuntimeException failure) {
+                log.atError().setCause(failure).log("janitor failed, will try again");
+                tasks.sleep(pause);
+                pause =
+                        pause.multipliedBy(2).compareTo(AGAIN_MAX) > 0
+                                ? AGAIN_MAX
+                                : pause.multipliedBy(2);
+            }
+        }
+    }
+
+    /// Restarts of the controller do not put it off: the catalog knows when it last ran.
+    private void awaitDue() {
+        Instant due = await(tasks, catalog.lastCleaning()).plus(every);
+        Duration left = Duration.between(clock.instant(), due);
+        if (left.isPositive()) {
+            tasks.sleep(left.compareTo(every) > 0 ? every : left);
+        }
+    }
+
+    /// One round, now.
+    ///
+    /// @throws dev.litefleet.replica.objects.StoreException if the store does not answer
+    public JanitorReport round() {
+        long began = tasks.nanos();
+        // Durable before anything is deleted: whoever has a successor stops here.
+        await(tasks, catalog.cleaningBegins());
+        JanitorReport report =
+                Janitor.run(
+                        store,
+                        new Janitor.Config(windows.exact(), OBJECTS_MAX),
+                        facts(),
+                        tmp,
+                        tasks,
+                        clock,
+                        random);
+        report.problems()
+                .forEach(problem ->
+                        log.atError()
+                                .addKeyValue("problem", problem)
+                                .log("janitor needs a person"));
+        log.atInfo()
+                .addKeyValue("objects", report.erased().objects())
+                .addKeyValue("bytes", report.erased().bytes())
+                .addKeyValue("versions", report.erased().versions())
+                .addKeyValue("refused", report.erased().refused())
+                .addKeyValue("planned", report.planned())
+                .addKeyValue("kept", report.kept())
+                .addKeyValue("copied", report.copied())
+                .addKeyValue("uploads", report.uploads())
+                .addKeyValue("took", Duration.ofNanos(tasks.nanos() - began))
+                .log("janitor ran");
+        await(tasks, catalog.cleaned(detail(report)));
+        return report;
+    }
+
+    private static String detail(JanitorReport report) {
+        return "{\"objects\":%d,\"bytes\":%d,\"versions\":%d,\"refused\":%d,\"planned\":%d,\"kept\":%d}"
+                .formatted(
+                        report.erased().objects(),
+                        report.erased().bytes(),
+                        report.erased().versions(),
+                        report.erased().refused(),
+                        report.planned(),
+                        report.kept());
+    }
+
+    private Janitor.Facts facts() {
+        Set<SessionId> closedControllers = chain.closedSessions();
+        return new Janitor.Facts(name -> log(name, closedControllers), this::lineage);
+    }
+
+    private LogState log(LogName name, Set<SessionId> closedControllers) {
+        if (name.worker().equals(LogName.CONTROLLER)) {
+            return closedControllers.contains(name.session())
+                    ? new LogState.Closed()
+                    : new LogState.Unknown();
+        }
+        return await(tasks, catalog.session(name.session()))
+                .filter(session -> session.worker().equals(name.worker()))
+                .<LogState>map(session ->
+                        switch (session.state()) {
+                            case CLOSED -> new LogState.Closed();
+                            case LIVE, FENCING -> new LogState.Open(session.part());
+                        })
+                .orElseGet(LogState.Unknown::new);
+    }
+
+    private LineageState lineage(TenantKey key) {
+        // The catalog does not know itself; it has one lineage for ever.
+        return key.tenant().equals(TenantId.CATALOG)
+                ? new LineageState.Named(windows, List.of(), Optional.empty())
+                : await(tasks, catalog.lineage(key, windows));
+    }
+}
