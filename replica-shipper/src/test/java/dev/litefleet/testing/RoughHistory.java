@@ -281,9 +281,10 @@ public final class RoughHistory implements AutoCloseable {
         captured = one;
         txid = txid.next();
         millis += random.nextInt(4) == 0 ? 0 : random.nextInt(3000);
-        keep(one);
+        byte[] contents = contents(one);
+        keep(one, contents);
         long before = sums.value();
-        long after = sums.apply(one.commit(), one.pgnos(), one.pages());
+        long after = sums.apply(one.commit(), one.pgnos(), contents);
         return new Commit(
                 tenant,
                 txid,
@@ -291,7 +292,7 @@ public final class RoughHistory implements AutoCloseable {
                 pageSize,
                 one.commit(),
                 one.pgnos(),
-                one.pages(),
+                contents,
                 before,
                 after,
                 random.nextInt(3) == 0 ? "agent-" + random.nextInt(5) : null,
@@ -299,7 +300,20 @@ public final class RoughHistory implements AutoCloseable {
                 random.nextBoolean() ? "req-" + txid.value() : null);
     }
 
-    private void keep(CommittedPages one) {
+    private byte[] contents(CommittedPages one) {
+        if (one.inMemory()) {
+            return one.pages();
+        }
+        byte[] contents = new byte[Math.toIntExact(one.bytes())];
+        byte[] page = new byte[pageSize];
+        for (int i = 0; i < one.pgnos().length; i++) {
+            one.read(i, page);
+            System.arraycopy(page, 0, contents, i * pageSize, pageSize);
+        }
+        return contents;
+    }
+
+    private void keep(CommittedPages one, byte[] contents) {
         if (!keepsImage) {
             return;
         }
@@ -312,7 +326,7 @@ public final class RoughHistory implements AutoCloseable {
         for (int i = 0; i < one.pgnos().length; i++) {
             pages.set(
                     one.pgnos()[i] - 1,
-                    Arrays.copyOfRange(one.pages(), i * pageSize, (i + 1) * pageSize));
+                    Arrays.copyOfRange(contents, i * pageSize, (i + 1) * pageSize));
         }
     }
 

@@ -27,6 +27,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /// No lock-in: `litestream restore` 0.5 reads a tenant's folder without us and gets, byte for byte,
@@ -53,7 +54,8 @@ final class LitestreamOracleTest {
 
     /// Rough histories of all page sizes, drained at random, with and without snapshots. Litestream
     /// must reach the newest state, and two ends of derived files by `-txid`.
-    @Seeds(12)
+    @ParameterizedTest(name = "seed {0}")
+    @MethodSource("seeds")
     void litestreamRestoresWhatWeRestore(long seed) throws Exception {
         var url = server.url("fleet/s" + seed);
         try (var store = url.open(S3FaultServer.CREDENTIALS);
@@ -85,6 +87,14 @@ final class LitestreamOracleTest {
                 }
             }
         }
+    }
+
+    /// A JVM is started for every restore by the extension, so it gets fewer.
+    static LongStream seeds() {
+        boolean quick =
+                LITESTREAM.stream().allMatch(LitestreamRestore.CommandLine.class::isInstance);
+        Long replayed = Long.getLong("seed");
+        return replayed == null ? LongStream.range(0, quick ? 100 : 12) : LongStream.of(replayed);
     }
 
     /// An earlier state. The extension knows only the newest: it gets a folder that ends there.
@@ -181,7 +191,8 @@ final class LitestreamOracleTest {
     }
 
     /// More than 1 GiB, so that the page on which SQLite takes its locks lies inside. Almost all
-    /// pages were allocated and freed again, so they are zeros, and holes in our file.
+    /// pages were allocated and freed again, so they are zeros, and holes in our file. Other page
+    /// sizes by `-Doracle.lockPageSize=4096`.
     @Test
     void databaseWithALockPageIsRestored() throws Exception {
         boolean wanted = !"false".equals(System.getProperty("litefleet.large"));
@@ -189,9 +200,10 @@ final class LitestreamOracleTest {
             System.out.println("skipped: database over 1 GiB, by -Dlitefleet.large=false");
         }
         assumeTrue(wanted);
+        int pageSize = Integer.getInteger("oracle.lockPageSize", 65536);
         var url = server.url("fleet/lock");
         try (var store = url.open(S3FaultServer.CREDENTIALS);
-                var history = new RoughHistory(folder, DrainedLife.TENANT, 1, 65536, false)) {
+                var history = new RoughHistory(folder, DrainedLife.TENANT, 1, pageSize, false)) {
             var life = new DrainedLife(history, store, folder);
             life.keepNoImages();
             life.commit("create table t0(id integer primary key, kind int, body blob)");
@@ -204,7 +216,7 @@ final class LitestreamOracleTest {
             life.commit("delete from t0 where id < 12");
             life.commit("update t0 set kind = 2");
             life.drain();
-            assertThat(history.databasePages()).isGreaterThan(LockPage.of(65536));
+            assertThat(history.databasePages()).isGreaterThan(LockPage.of(pageSize));
 
             Path theirs = LITESTREAM.getFirst().restore(replica("fleet/lock"), folder);
 
