@@ -10,13 +10,19 @@ import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.replica.objects.TailRead;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.SequenceInputStream;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -24,17 +30,34 @@ import org.jspecify.annotations.Nullable;
 /// An object store behind a bad network, in a simulated world. A linearizable map; every request
 /// takes virtual time on its way there and back, and the seed decides what becomes of it:
 /// delivered, lost, answered into the void, delivered twice, delivered minutes after its sender
-/// gave up, or refused. A put is on its way by itself, so it lands also when its sender has died.
+/// gave up, or refused in one of the store's ways. A put is on its way by itself, so it lands also
+/// when its sender has died. Listings come in short pages, and bodies may break off or arrive with
+/// a flipped bit, if asked for.
+///
+/// The store itself is a client of its own; [#link] makes others, which can be cut off.
 public final class SimObjectStore implements ObjectStore {
+    /// What operations ask of a store.
+    public enum Verb {
+        PUT,
+        READ,
+        LIST,
+        DELETE
+    }
+
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
+    private static final int PAGE_MAX = 7;
 
     private final SimTasks world;
     private final SimTasks.Node network;
     private final MemoryObjectStore store;
     private final RandomGenerator random;
-    private final int faultPercent;
     private final BiConsumer<String, byte[]> sending;
-    private boolean calm;
+    private final Link own;
+    private int faultPercent;
+    private int manglePerMille;
+    private boolean down;
+    private boolean prompt;
+    private Consumer<String> created = _ -> {};
 
     /// @param faultPercent share of the requests that meet a fault, 0 to 100
     /// @param sending hears key and bytes of every put when it is sent; must not wait
@@ -45,6 +68,7 @@ public final class SimObjectStore implements ObjectStore {
         this.random = world.fork();
         this.faultPercent = faultPercent;
         this.sending = sending;
+        this.own = link();
     }
 
     /// The objects, without the network.
@@ -54,54 +78,276 @@ public final class SimObjectStore implements ObjectStore {
 
     /// No more faults from here on; what is on its way still arrives.
     public void calm() {
-        calm = true;
+        faultPercent = 0;
+        manglePerMille = 0;
+        down = false;
     }
+
+    /// The share of requests that meet a fault from here on, 0 to 100.
+    public void faults(int percent) {
+        faultPercent = percent;
+    }
+
+    /// The share of bodies that arrive broken from here on, 0 to 1,000. Keys under `controller/`
+    /// are spared: their objects carry no checksum of their own.
+    public void mangle(int perMille) {
+        manglePerMille = perMille;
+    }
+
+    /// From here on nobody gets an answer but 503, until told otherwise.
+    public void down(boolean isDown) {
+        down = isDown;
+    }
+
+    /// Answers take milliseconds from here on, never so long that a client gives up.
+    public void prompt() {
+        prompt = true;
+    }
+
+    /// Hears the key of every object when it has been created.
+    public void onCreated(Consumer<String> listener) {
+        created = listener;
+    }
+
+    /// Another client of the same store.
+    public Link link() {
+        return new Link();
+    }
+
+    @Override
+    public PutResult putIfAbsent(String key, ObjectBody body) {
+        return own.putIfAbsent(key, body);
+    }
+
+    @Override
+    public Optional<byte[]> get(String key) {
+        return own.get(key);
+    }
+
+    @Override
+    public Optional<byte[]> getRange(String key, long offset, int length) {
+        return own.getRange(key, offset, length);
+    }
+
+    @Override
+    public Optional<TailRead> getTail(String key, int length) {
+        return own.getTail(key, length);
+    }
+
+    @Override
+    public Optional<InputStream> open(String key, long offset) {
+        return own.open(key, offset);
+    }
+
+    @Override
+    public Optional<ListedObject> head(String key) {
+        return own.head(key);
+    }
+
+    @Override
+    public ListPage list(String prefix, String startAfter, int limit) {
+        return own.list(prefix, startAfter, limit);
+    }
+
+    @Override
+    public List<String> folders(String prefix) {
+        return own.folders(prefix);
+    }
+
+    @Override
+    public void delete(String key) {
+        own.delete(key);
+    }
+
+    @Override
+    public void close() {}
 
     private static final class Answer {
         private @Nullable PutResult result;
     }
 
-    @Override
-    public PutResult putIfAbsent(String key, ObjectBody body) {
-        byte[] bytes = bytes(body);
-        sending.accept(key, bytes);
-        String request = "put " + key;
-        Fault fault = fault();
-        switch (fault) {
-            case REFUSED -> {
-                travel();
+    /// One client's way to the store, with a count of what it asked for.
+    public final class Link implements ObjectStore {
+        private final Map<Verb, Integer> counts = new EnumMap<>(Verb.class);
+        private final List<Long> puts = new ArrayList<>();
+        private long bytesSent;
+        private String lastRequest = "none";
+        private boolean cut;
+
+        private Link() {}
+
+        /// Requests and answers get lost from here on, until told otherwise; what is on its way
+        /// still arrives.
+        public void cut(boolean isCut) {
+            cut = isCut;
+        }
+
+        /// Requests sent, whatever became of them.
+        public int count(Verb verb) {
+            return counts.getOrDefault(verb, 0);
+        }
+
+        /// Of all kinds.
+        public int count() {
+            return counts.values().stream().mapToInt(Integer::intValue).sum();
+        }
+
+        /// The last one, for people.
+        public String lastRequest() {
+            return lastRequest;
+        }
+
+        /// When each put was sent, on the world's clock.
+        public List<Long> puts() {
+            return puts;
+        }
+
+        /// Bytes of bodies sent.
+        public long bytesSent() {
+            return bytesSent;
+        }
+
+        @Override
+        public PutResult putIfAbsent(String key, ObjectBody body) {
+            byte[] bytes = bytes(body);
+            sending.accept(key, bytes);
+            String request = "put " + key;
+            one(Verb.PUT, request);
+            puts.add(world.nanos());
+            bytesSent += bytes.length;
+            Fault fault = fault();
+            switch (fault) {
+                case REFUSED -> {
+                    travel();
+                    throw refusal(request);
+                }
+                case LOST -> {
+                    world.sleep(TIMEOUT);
+                    throw timeout(request);
+                }
+                case LATE -> {
+                    deliver(key, bytes, Duration.ofMillis(random.nextInt(120_000)), null, null);
+                    world.sleep(TIMEOUT);
+                    throw timeout(request);
+                }
+                case TWICE ->
+                        deliver(key, bytes, Duration.ofMillis(random.nextInt(60_000)), null, null);
+                case ANSWER_LOST, NONE -> {}
+            }
+            var answer = new Answer();
+            Tasks.Guard arrived = network.guard();
+            deliver(key, bytes, delay(), answer, arrived);
+            long deadline = world.nanos() + TIMEOUT.toNanos();
+            arrived.lock();
+            try {
+                while (answer.result == null && world.nanos() < deadline) {
+                    arrived.await(Duration.ofNanos(deadline - world.nanos()));
+                }
+            } finally {
+                arrived.unlock();
+            }
+            PutResult result = answer.result;
+            if (fault == Fault.ANSWER_LOST || cut || result == null) {
+                world.sleep(TIMEOUT);
+                throw timeout(request);
+            }
+            return result;
+        }
+
+        @Override
+        public Optional<byte[]> get(String key) {
+            return read(Verb.READ, "get " + key, () -> store.get(key))
+                    .map(bytes -> arrived(key, bytes));
+        }
+
+        @Override
+        public Optional<byte[]> getRange(String key, long offset, int length) {
+            return read(Verb.READ, "get " + key, () -> store.getRange(key, offset, length))
+                    .map(bytes -> arrived(key, bytes));
+        }
+
+        @Override
+        public Optional<TailRead> getTail(String key, int length) {
+            return read(Verb.READ, "get " + key, () -> store.getTail(key, length))
+                    .map(tail -> new TailRead(arrived(key, tail.bytes()), tail.size()));
+        }
+
+        @Override
+        public Optional<InputStream> open(String key, long offset) {
+            int length = Integer.MAX_VALUE;
+            return read(Verb.READ, "get " + key, () -> store.getRange(key, offset, length))
+                    .map(bytes -> stream(key, bytes));
+        }
+
+        @Override
+        public Optional<ListedObject> head(String key) {
+            return read(Verb.READ, "head " + key, () -> store.head(key));
+        }
+
+        @Override
+        public ListPage list(String prefix, String startAfter, int limit) {
+            int most = Math.min(limit, 1 + random.nextInt(PAGE_MAX));
+            return read(
+                    Verb.LIST,
+                    "list " + prefix,
+                    () -> store.list(prefix, startAfter, faultPercent == 0 ? limit : most));
+        }
+
+        @Override
+        public List<String> folders(String prefix) {
+            return read(Verb.LIST, "list " + prefix, () -> store.folders(prefix));
+        }
+
+        @Override
+        public void delete(String key) {
+            read(
+                    Verb.DELETE,
+                    "delete " + key,
+                    () -> {
+                        store.delete(key);
+                        return key;
+                    });
+        }
+
+        @Override
+        public void close() {}
+
+        private <T> T read(Verb verb, String request, Supplier<T> action) {
+            one(verb, request);
+            Fault fault = fault();
+            if (cut || fault == Fault.LOST) {
+                world.sleep(TIMEOUT);
+                throw timeout(request);
+            }
+            travel();
+            if (fault == Fault.REFUSED) {
                 throw refusal(request);
             }
-            case LOST -> {
-                world.sleep(TIMEOUT);
+            T result = action.get();
+            world.record(request);
+            travel();
+            if (cut || fault == Fault.ANSWER_LOST) {
                 throw timeout(request);
             }
-            case LATE -> {
-                deliver(key, bytes, Duration.ofMillis(random.nextInt(120_000)), null, null);
-                world.sleep(TIMEOUT);
-                throw timeout(request);
+            return result;
+        }
+
+        private void one(Verb verb, String request) {
+            lastRequest = request;
+            counts.merge(verb, 1, Integer::sum);
+        }
+
+        private Fault fault() {
+            if (cut) {
+                return Fault.LOST;
             }
-            case TWICE ->
-                    deliver(key, bytes, Duration.ofMillis(random.nextInt(60_000)), null, null);
-            case ANSWER_LOST, NONE -> {}
-        }
-        var answer = new Answer();
-        Tasks.Guard arrived = network.guard();
-        deliver(key, bytes, delay(), answer, arrived);
-        long deadline = world.nanos() + TIMEOUT.toNanos();
-        arrived.lock();
-        try {
-            while (answer.result == null && world.nanos() < deadline) {
-                arrived.await(Duration.ofNanos(deadline - world.nanos()));
+            if (down) {
+                return Fault.REFUSED;
             }
-        } finally {
-            arrived.unlock();
+            return random.nextInt(100) >= faultPercent
+                    ? Fault.NONE
+                    : Fault.values()[1 + random.nextInt(Fault.values().length - 1)];
         }
-        if (fault == Fault.ANSWER_LOST || answer.result == null) {
-            world.sleep(TIMEOUT);
-            throw timeout(request);
-        }
-        return answer.result;
     }
 
     private void deliver(
@@ -116,6 +362,9 @@ public final class SimObjectStore implements ObjectStore {
                     world.sleep(after);
                     PutResult result = store.putIfAbsent(key, ObjectBody.of(bytes));
                     world.record(key + result);
+                    if (result instanceof PutResult.Created) {
+                        created.accept(key);
+                    }
                     if (answer == null || arrived == null) {
                         return;
                     }
@@ -127,64 +376,47 @@ public final class SimObjectStore implements ObjectStore {
                 });
     }
 
-    @Override
-    public Optional<byte[]> get(String key) {
-        return read("get " + key, () -> store.get(key));
+    /// A body as it arrives: cut short is what a client notices by its length, so that is an answer
+    /// that did not come; a flipped bit is for the reader to notice.
+    private byte[] arrived(String key, byte[] bytes) {
+        if (!mangled(key, bytes)) {
+            return bytes;
+        }
+        if (random.nextBoolean()) {
+            throw new Unavailable("get " + key, "body broke off", null);
+        }
+        return flipped(bytes);
     }
 
-    @Override
-    public Optional<byte[]> getRange(String key, long offset, int length) {
-        return read("get " + key, () -> store.getRange(key, offset, length));
+    private InputStream stream(String key, byte[] bytes) {
+        if (!mangled(key, bytes)) {
+            return new ByteArrayInputStream(bytes);
+        }
+        if (random.nextBoolean()) {
+            return new ByteArrayInputStream(flipped(bytes));
+        }
+        var some = new ByteArrayInputStream(bytes, 0, random.nextInt(bytes.length));
+        return new SequenceInputStream(some, new BreakingStream());
     }
 
-    @Override
-    public Optional<TailRead> getTail(String key, int length) {
-        return read("get " + key, () -> store.getTail(key, length));
+    private boolean mangled(String key, byte[] bytes) {
+        return manglePerMille > 0
+                && bytes.length > 0
+                && !key.startsWith("controller/")
+                && random.nextInt(1000) < manglePerMille;
     }
 
-    @Override
-    public Optional<InputStream> open(String key, long offset) {
-        return read("get " + key, () -> store.open(key, offset));
+    private byte[] flipped(byte[] bytes) {
+        byte[] copy = bytes.clone();
+        copy[random.nextInt(copy.length)] ^= (byte) (1 << random.nextInt(8));
+        return copy;
     }
 
-    @Override
-    public Optional<ListedObject> head(String key) {
-        return read("head " + key, () -> store.head(key));
-    }
-
-    @Override
-    public ListPage list(String prefix, String startAfter, int limit) {
-        return read("list " + prefix, () -> store.list(prefix, startAfter, limit));
-    }
-
-    @Override
-    public List<String> folders(String prefix) {
-        return read("list " + prefix, () -> store.folders(prefix));
-    }
-
-    @Override
-    public void delete(String key) {
-        read(
-                "delete " + key,
-                () -> {
-                    store.delete(key);
-                    return key;
-                });
-    }
-
-    @Override
-    public void close() {}
-
-    private <T> T read(String request, Supplier<T> action) {
-        travel();
-        T result = action.get();
-        world.record(request);
-        travel();
-        return switch (fault()) {
-            case NONE, TWICE, LATE -> result;
-            case REFUSED -> throw refusal(request);
-            case LOST, ANSWER_LOST -> throw timeout(request);
-        };
+    private static final class BreakingStream extends InputStream {
+        @Override
+        public int read() throws IOException {
+            throw new IOException("connection reset");
+        }
     }
 
     private enum Fault {
@@ -196,25 +428,22 @@ public final class SimObjectStore implements ObjectStore {
         TWICE
     }
 
-    private Fault fault() {
-        return calm || random.nextInt(100) >= faultPercent
-                ? Fault.NONE
-                : Fault.values()[1 + random.nextInt(Fault.values().length - 1)];
-    }
-
     private void travel() {
         world.sleep(delay());
     }
 
     /// Mostly a few milliseconds, now and then much longer.
     private Duration delay() {
-        return Duration.ofMillis(random.nextInt(random.nextInt(20) == 0 ? 1500 : 20));
+        return Duration.ofMillis(random.nextInt(!prompt && random.nextInt(20) == 0 ? 1500 : 20));
     }
 
     private StoreException refusal(String request) {
-        return random.nextInt(4) == 0
-                ? new Denied(request, "403 ExpiredToken", null)
-                : new Unavailable(request, "503 SlowDown", null);
+        return switch (random.nextInt(5)) {
+            case 0 -> new Denied(request, "403 ExpiredToken", null);
+            case 1 -> new Unavailable(request, "409 ConditionalRequestConflict", null);
+            case 2 -> new Unavailable(request, "500 InternalError", null);
+            default -> new Unavailable(request, "503 SlowDown", null);
+        };
     }
 
     private static Unavailable timeout(String request) {

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// those nobody else runs, so the world's own state needs no locks. Time stands still while anyone
 /// can run, and then jumps to the next thing that waits for it.
 ///
-/// An actor belongs to a [Node], which may be paused as by SIGSTOP, resumed, or killed as by
-/// SIGKILL: its actors just never get the baton again.
+/// An actor belongs to a [Node], which may be paused as by SIGSTOP or suspended as a virtual
+/// machine is, resumed, or killed as by SIGKILL, and whose wall clock may be wrong.
 public final class SimTasks {
     /// Unwinds an actor when its world ends. Neither an exception nor an error, so that nothing in
     /// between takes it for a failure of its own.
@@ -45,6 +45,10 @@ public final class SimTasks {
             this.number = number;
             this.node = node;
         }
+
+        private boolean ready() {
+            return runnable && !node.paused;
+        }
     }
 
     /// More passes of the baton than this without a tick of the clock are an endless loop.
@@ -53,6 +57,7 @@ public final class SimTasks {
     private final SplittableRandom random;
     private final Thread.Builder threads = Thread.ofVirtual();
     private final List<Actor> actors = new ArrayList<>(); // those not done
+    private final List<Actor> killed = new ArrayList<>(); // to be unwound at the end
     private final Semaphore worldDone = new Semaphore(0);
     private Actor running;
     private long nanos;
@@ -106,21 +111,74 @@ public final class SimTasks {
     public final class Node implements Tasks {
         private final String name;
         private boolean paused;
+        private boolean frozen;
+        private boolean dead;
+        private long frozenAt;
+        private long frozenNanos; // until now, all together
+        private Duration clockOffset = Duration.ZERO;
 
         private Node(String name) {
             this.name = name;
         }
 
-        /// None of its actors runs until [#resume]. Calls of an actor on itself take effect when it
-        /// next gives the baton away.
+        /// None of its actors runs until [#resume]; its clocks go on. Calls of an actor on itself
+        /// take effect when it next gives the baton away.
         public void pause() {
             paused = true;
             record("pause " + name);
         }
 
+        /// As [#pause], and its monotonic clock stands still meanwhile: what it waits for is as far
+        /// away afterwards as it was before.
+        public void suspend() {
+            pause();
+            if (!frozen) {
+                frozen = true;
+                frozenAt = nanos;
+            }
+        }
+
         public void resume() {
             paused = false;
             record("resume " + name);
+            if (frozen) {
+                frozen = false;
+                long missed = nanos - frozenAt;
+                frozenNanos += missed;
+                for (Actor actor : actors) {
+                    if (actor.node == this && actor.wakeAt != Long.MAX_VALUE) {
+                        actor.wakeAt += missed;
+                    }
+                }
+            }
+        }
+
+        /// Its actors never run again, and no new ones start.
+        public void kill() {
+            dead = true;
+            record("kill " + name);
+            for (Actor actor : actors) {
+                if (actor.node == this) {
+                    killed.add(actor);
+                }
+            }
+            actors.removeAll(killed);
+        }
+
+        public boolean dead() {
+            return dead;
+        }
+
+        /// Sets its wall clock wrong.
+        ///
+        /// @param offset added to the world's time
+        public void setClock(Duration offset) {
+            clockOffset = offset;
+        }
+
+        /// Its wall clock.
+        public InstantSource clock() {
+            return () -> SimTasks.this.clock().instant().plus(clockOffset);
         }
 
         @Override
@@ -135,16 +193,21 @@ public final class SimTasks {
 
         @Override
         public long nanos() {
-            return nanos;
+            return (frozen ? frozenAt : nanos) - frozenNanos;
         }
 
         @Override
         public Guard guard() {
             return new SimGuard();
         }
+
+        @Override
+        public String toString() {
+            return name;
+        }
     }
 
-    /// A new node. A killed one is a paused one that nobody resumes.
+    /// A new node.
     public Node node(String name) {
         return new Node(name);
     }
@@ -184,13 +247,22 @@ public final class SimTasks {
         hash = hash * 31 + nanos;
     }
 
+    /// Ends the world, which then fails with this: for judges that watch from inside code that
+    /// would take an exception for its own.
+    public void fail(Throwable what) {
+        if (!ending) {
+            failure = what;
+            ending = true;
+        }
+    }
+
     /// How often the baton passed.
     public long steps() {
         return steps;
     }
 
     private void launch(String name, Node node, Runnable body) {
-        if (ending) {
+        if (ending || node.dead) {
             return;
         }
         var actor = new Actor(name, ++numbers, node);
@@ -217,12 +289,15 @@ public final class SimTasks {
     private void leave(Actor actor) {
         actor.done = true;
         actors.remove(actor);
+        killed.remove(actor);
         if (ending) {
             // Unwind whoever is left, one after another.
-            if (actors.isEmpty()) {
-                worldDone.release();
-            } else {
+            if (!actors.isEmpty()) {
                 hand(actors.getLast());
+            } else if (!killed.isEmpty()) {
+                hand(killed.getLast());
+            } else {
+                worldDone.release();
             }
             return;
         }
@@ -281,10 +356,12 @@ public final class SimTasks {
             throw new IllegalStateException("time stands still at " + nanos + ": " + names());
         }
         while (true) {
-            List<Actor> ready =
-                    actors.stream().filter(actor -> actor.runnable && !actor.node.paused).toList();
-            if (!ready.isEmpty()) {
-                Actor next = ready.get(random.nextInt(ready.size()));
+            int ready = 0;
+            for (Actor actor : actors) {
+                ready += actor.ready() ? 1 : 0;
+            }
+            if (ready > 0) {
+                Actor next = ready(random.nextInt(ready));
                 hash = (hash * 31 + next.number) * 31 + nanos;
                 return next;
             }
@@ -301,12 +378,22 @@ public final class SimTasks {
             nanos = Math.max(nanos, wake);
             for (Actor actor : actors) {
                 // Also of paused nodes: their clocks go on, and they find themselves late.
-                if (actor.wakeAt <= nanos) {
+                if (actor.wakeAt <= nanos && !actor.node.frozen) {
                     actor.wakeAt = Long.MAX_VALUE;
                     actor.runnable = true;
                 }
             }
         }
+    }
+
+    private Actor ready(int number) {
+        int left = number;
+        for (Actor actor : actors) {
+            if (actor.ready() && left-- == 0) {
+                return actor;
+            }
+        }
+        throw new IllegalStateException("no actor " + number + " is ready");
     }
 
     private final class SimGuard implements Tasks.Guard {
@@ -352,9 +439,10 @@ public final class SimTasks {
 
         @Override
         public boolean await(Duration max) {
-            long deadline = nanos + Math.max(0, max.toNanos());
-            waitUntil(deadline);
-            return nanos < deadline;
+            Node node = running.node;
+            long deadline = node.nanos() + Math.max(0, max.toNanos());
+            waitUntil(nanos + Math.max(0, max.toNanos()));
+            return node.nanos() < deadline;
         }
 
         private void waitUntil(long deadline) {

@@ -131,4 +131,53 @@ final class SimTasksTest {
         }
         world.sleep(Duration.ofSeconds(1));
     }
+
+    @Test
+    void suspendedNodeDoesNotNoticeThatTimePassed() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var node = world.node("sleeper");
+                    List<Long> woke = new ArrayList<>();
+                    node.start(
+                            "main",
+                            () -> {
+                                node.sleep(Duration.ofSeconds(10));
+                                woke.add(node.nanos());
+                            });
+                    world.sleep(Duration.ofSeconds(4));
+                    node.suspend();
+                    world.sleep(Duration.ofMinutes(5));
+                    node.resume();
+                    world.sleep(Duration.ofSeconds(5));
+                    assertThat(woke).isEmpty();
+                    world.sleep(Duration.ofSeconds(2));
+
+                    assertThat(woke).containsExactly(Duration.ofSeconds(10).toNanos());
+                });
+    }
+
+    @Test
+    void killedNodeNeverRunsAgain() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var node = world.node("victim");
+                    List<String> ran = new ArrayList<>();
+                    node.start(
+                            "main",
+                            () -> {
+                                node.sleep(Duration.ofSeconds(1));
+                                ran.add("main");
+                            });
+                    world.sleep(Duration.ofMillis(500));
+
+                    node.kill();
+                    node.start("late", () -> ran.add("late"));
+                    node.resume();
+
+                    world.sleep(Duration.ofMinutes(1));
+                    assertThat(ran).isEmpty();
+                });
+    }
 }
