@@ -8,7 +8,13 @@ import picocli.CommandLine.Command;
         name = "observe",
         mixinStandardHelpOptions = true,
         description = "Read any tenant at any point, straight from object storage.",
-        subcommands = {LsCommand.class, PullCommand.class, QueryCommand.class, EjectCommand.class},
+        subcommands = {
+            LsCommand.class,
+            PullCommand.class,
+            QueryCommand.class,
+            VerifyCommand.class,
+            EjectCommand.class
+        },
         footer = {
             "",
             "Points:  tenant            the last durable commit",

@@ -101,16 +101,12 @@ final class PullCommand implements Callable<Integer> {
         if (!onTerminal()) {
             return bench.hydrate(plan, file, Progress.NONE);
         }
-        ProgressBarStyle style =
-                System.getenv("NO_COLOR") == null
-                        ? ProgressBarStyle.COLORFUL_UNICODE_BLOCK
-                        : ProgressBarStyle.ASCII;
         try (ProgressBar bar =
                 new ProgressBarBuilder()
                         .setTaskName("pull")
                         .setInitialMax(plan.bytes())
                         .setUnit(" MB", 1 << 20)
-                        .setStyle(style)
+                        .setStyle(style())
                         .showSpeed()
                         .build()) {
             return bench.hydrate(
@@ -123,11 +119,17 @@ final class PullCommand implements Callable<Integer> {
         }
     }
 
+    static ProgressBarStyle style() {
+        return System.getenv("NO_COLOR") == null
+                ? ProgressBarStyle.COLORFUL_UNICODE_BLOCK
+                : ProgressBarStyle.ASCII;
+    }
+
     /// A bar needs somebody who sees it and a terminal that can go back on a line.
     // Error Prone holds that it is never null since JDK 22; it is where standard input is no
     // terminal.
     @SuppressWarnings("SystemConsoleNull")
-    private static boolean onTerminal() {
+    static boolean onTerminal() {
         var console = System.console();
         return console != null && console.isTerminal() && !"dumb".equals(System.getenv("TERM"));
     }

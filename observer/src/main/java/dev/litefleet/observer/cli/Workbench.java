@@ -2,11 +2,14 @@ package dev.litefleet.observer.cli;
 
 import dev.litefleet.observer.history.Fleet;
 import dev.litefleet.observer.history.TenantAt;
+import dev.litefleet.replica.Point;
 import dev.litefleet.replica.history.Eject;
 import dev.litefleet.replica.history.Hydrated;
 import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.RestorePlan;
+import dev.litefleet.replica.history.Verification;
+import dev.litefleet.replica.history.Verifier;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectStore;
@@ -55,7 +58,15 @@ final class Workbench implements AutoCloseable {
         Fleet fleet = fleet();
         Fleet.Tenant tenant =
                 fleet.tenant(wanted.tenant()).orElseThrow(() -> new NotFound(wanted.tenant()));
-        return fleet.history(tenant).plan(wanted.point(), clock.instant());
+        return plan(fleet, tenant, wanted.point());
+    }
+
+    RestorePlan plan(Fleet fleet, Fleet.Tenant tenant, Point point) {
+        return fleet.history(tenant).plan(point, clock.instant());
+    }
+
+    Verification verify(Fleet fleet, Verifier.Scope scope, Progress progress) {
+        return Verifier.verify(fleet.store(), scope, tasks, progress);
     }
 
     Hydrated hydrate(RestorePlan plan, Path target, Progress progress) {

@@ -89,10 +89,20 @@ public final class Fleet {
     private final Map<TenantId, Tenant> tenants;
     private final Map<LogName, Map<TenantKey, List<IndexPoint>>> tails = new ConcurrentHashMap<>();
 
-    private Fleet(ObjectStore store, Tasks tasks, Map<TenantId, Tenant> tenants) {
+    private final @Nullable Catalog catalog;
+
+    /// The catalog as a tenant, and what the logs of controllers hold of it.
+    private record Catalog(Tenant tenant, List<IndexPoint> tail) {}
+
+    private Fleet(
+            ObjectStore store,
+            Tasks tasks,
+            Map<TenantId, Tenant> tenants,
+            @Nullable Catalog catalog) {
         this.store = store;
         this.tasks = tasks;
         this.tenants = tenants;
+        this.catalog = catalog;
     }
 
     /// @param folder for the copy of the catalog; must exist, is not cleaned up
@@ -100,10 +110,11 @@ public final class Fleet {
     public static Fleet open(ObjectStore store, Path folder, Tasks tasks, Instant now) {
         Optional<byte[]> names = store.get(NAMES);
         if (names.isPresent()) {
-            return new Fleet(store, tasks, catalog(store, folder, tasks, now, names.get()));
+            Catalog catalog = catalog(store, tasks, names.get());
+            return new Fleet(store, tasks, tenants(store, catalog, folder, tasks, now), catalog);
         }
         Map<TenantId, Tenant> replicas = replicas(store);
-        return replicas.isEmpty() ? foreign(store, tasks) : new Fleet(store, tasks, replicas);
+        return replicas.isEmpty() ? foreign(store, tasks) : new Fleet(store, tasks, replicas, null);
     }
 
     private static Fleet foreign(ObjectStore store, Tasks tasks) {
@@ -112,7 +123,7 @@ public final class Fleet {
         found.tenants()
                 .forEach((key, path) ->
                         tenants.put(key.tenant(), replica(key, Map.of("path", path))));
-        return new Fleet(found, tasks, tenants);
+        return new Fleet(found, tasks, tenants, null);
     }
 
     /// What the histories are to be read from: the store itself, or its replicas as if they were
@@ -134,11 +145,25 @@ public final class Fleet {
 
     /// The tenant's history over all its lineages, up to its last durable commit.
     public History history(Tenant tenant) {
-        List<IndexPoint> tail =
-                tenant.log()
-                        .map(log -> tail(log).getOrDefault(tenant.key(), List.of()))
-                        .orElse(List.of());
-        return History.read(store, tenant.key().tenant(), tenant.spans(), tail, tenant.floor());
+        return History.read(
+                store, tenant.key().tenant(), tenant.spans(), tail(tenant), tenant.floor());
+    }
+
+    /// The catalog itself, if the store has one.
+    public Optional<Tenant> catalog() {
+        return Optional.ofNullable(catalog).map(Catalog::tenant);
+    }
+
+    /// Entries that are durable in open logs, and may not be drained.
+    ///
+    /// @throws dev.litefleet.replica.ReplicaException if a log cannot be read
+    public List<IndexPoint> tail(Tenant tenant) {
+        if (catalog != null && tenant.equals(catalog.tenant())) {
+            return catalog.tail();
+        }
+        return tenant.log()
+                .map(log -> tail(log).getOrDefault(tenant.key(), List.of()))
+                .orElse(List.of());
     }
 
     /// The current lineage of [#history].
@@ -198,15 +223,22 @@ public final class Fleet {
                 Optional.empty());
     }
 
-    private static Map<TenantId, Tenant> catalog(
-            ObjectStore store, Path folder, Tasks tasks, Instant now, byte[] names) {
+    private static Catalog catalog(ObjectStore store, Tasks tasks, byte[] names) {
         var fleet = json(names, NAMES, FleetJson.class);
         var key = new TenantKey(TenantId.CATALOG, new Lineage(fleet.catalogLineage()));
         var tail = new ArrayList<IndexPoint>();
         for (LogName log : openControllers(store)) {
             tail.addAll(Timeline.tail(store, log, tasks).getOrDefault(key, List.of()));
         }
-        Timeline timeline = Timeline.read(store, key, tail, Txid.NONE);
+        var spans = List.of(new LineageSpan(key.lineage(), new Txid(1), null));
+        return new Catalog(
+                new Tenant(key, spans, "active", Map.of(), Txid.NONE, Optional.empty()),
+                List.copyOf(tail));
+    }
+
+    private static Map<TenantId, Tenant> tenants(
+            ObjectStore store, Catalog catalog, Path folder, Tasks tasks, Instant now) {
+        Timeline timeline = Timeline.read(store, catalog.tenant().key(), catalog.tail(), Txid.NONE);
         if (timeline.latest().equals(Txid.NONE)) {
             return Map.of(); // The first controller has not committed anything yet.
         }

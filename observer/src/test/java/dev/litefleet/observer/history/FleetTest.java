@@ -12,6 +12,8 @@ import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Hydrator;
+import dev.litefleet.replica.history.MergePolicy;
+import dev.litefleet.replica.history.Merges;
 import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.Timeline;
 import dev.litefleet.replica.log.Tasks;
@@ -293,6 +295,61 @@ final class FleetTest {
                 .hasSize(tenants)
                 .allMatch(latest -> latest.equals(new Txid(1)));
         return counted.total();
+    }
+
+    /// Reading the last state of a long history costs what its last snapshot and merges cost, not
+    /// its length.
+    @Test
+    void latestOfALongHistoryCostsFewRequests() throws IOException {
+        var store = new MemoryObjectStore();
+        try (var living = new LivingFleet(store, made("living"), 12)) {
+            Resident one = living.tables().tenant("agent-1");
+            for (int drain = 0; drain < 120; drain++) {
+                one.live(1).drain();
+                int bytes = one.images().lastEntry().getValue().length;
+                Merges.write(store, one.key(), bytes, Instant.EPOCH, folder);
+            }
+            int database = one.images().lastEntry().getValue().length;
+            var counted = new CountingObjectStore(store);
+            Fleet fleet = open(counted);
+            long opening = counted.total();
+            counted.reset();
+
+            byte[] pulled = pulled(counted, timeline(fleet, one), Point.LATEST, Instant.EPOCH);
+
+            assertThat(pulled).isEqualTo(one.images().lastEntry().getValue());
+            assertThat(opening).isLessThanOrEqualTo(16);
+            assertThat(counted.count(CountingObjectStore.Verb.LIST)).isLessThanOrEqualTo(4);
+            // The tail of the log and the files; of small files one request each.
+            assertThat(counted.count(CountingObjectStore.Verb.GET))
+                    .isLessThanOrEqualTo(MergePolicy.OBJECTS_MAX + 3);
+            assertThat(counted.bytesRead())
+                    .isLessThanOrEqualTo(MergePolicy.bytesMax(database) + (64 << 10));
+            System.out.printf(
+                    "pull of 120 drains, %d bytes: %d GET, %d LIST, %d bytes read%n",
+                    database,
+                    counted.count(CountingObjectStore.Verb.GET),
+                    counted.count(CountingObjectStore.Verb.LIST),
+                    counted.bytesRead());
+        }
+    }
+
+    /// More slots than a listing has in a page lie behind the last drain.
+    @Test
+    void tailOfMoreThanAThousandSlotsIsReadWhole() throws IOException {
+        var store = new MemoryObjectStore();
+        try (var living = new LivingFleet(store, made("living"), 13)) {
+            Resident one = living.tables().tenant("agent-1").live(1).drain();
+            Resident other = living.tenant("agent-2");
+            one.live(1).flush();
+            for (int slot = 0; slot < 1_050; slot++) {
+                other.live(1).flush();
+            }
+            one.live(1).flush();
+
+            assertThat(timeline(open(store), one).latest()).isEqualTo(new Txid(3));
+            assertThat(timeline(open(store), other).latest().value()).isGreaterThan(1_049);
+        }
     }
 
     @Test

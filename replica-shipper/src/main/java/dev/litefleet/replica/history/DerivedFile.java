@@ -68,6 +68,12 @@ public record DerivedFile(int level, Txid min, Txid max, long size, Instant modi
                                 object.key()));
     }
 
+    /// Whether a key has the form of a derived file's, whatever lies there.
+    static boolean named(TenantKey tenant, String key) {
+        return key.startsWith(tenant.prefix())
+                && NAME.matcher(key.substring(tenant.prefix().length())).matches();
+    }
+
     /// Whether it holds a whole database.
     public boolean isWhole() {
         return min.value() == 1;

@@ -131,6 +131,12 @@ public final class HistoryIndex {
         return folder(tenant) + min + "-" + max + ".json.gz";
     }
 
+    /// Whether a key has the form of a history object's.
+    static boolean named(TenantKey tenant, String key) {
+        return key.startsWith(folder(tenant))
+                && NAME.matcher(key.substring(folder(tenant).length())).matches();
+    }
+
     static Optional<Range> range(TenantKey tenant, ListedObject object) {
         String folder = folder(tenant);
         String key = object.key();

@@ -158,6 +158,11 @@ public final class DatabaseChecksum {
         pages = Math.max(pages, commit);
     }
 
+    /// The checksum of a page; 0 for the lock page, beyond the end, and for one not yet known.
+    public long sum(int pgno) {
+        return pgno >= 1 && pgno <= pages ? sums[pgno - 1] : 0;
+    }
+
     public DatabaseChecksum copy() {
         var copy = new DatabaseChecksum(pageSize);
         copy.sums = Arrays.copyOf(sums, Math.max(16, pages));
