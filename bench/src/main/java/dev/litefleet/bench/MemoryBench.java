@@ -2,18 +2,15 @@ package dev.litefleet.bench;
 
 import dev.litefleet.bench.Children.Fleet;
 import dev.litefleet.bench.Children.Tenant;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
 
 /// Resident memory and open files of a worker with many open tenants, then with as many hibernated
 /// ones besides.

@@ -17,11 +17,6 @@ import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -32,6 +27,9 @@ import java.util.Comparator;
 import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The log that this controller writes: one for each epoch that it claims, one after the other.
 /// Thread-safe; [#begin], [#prepare] and [#follow] one after the other.

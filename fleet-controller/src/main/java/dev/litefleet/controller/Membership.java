@@ -24,15 +24,13 @@ import dev.litefleet.worker.control.Registered;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.TokenGen;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What workers say to the controller, and what it answers. Blocks on the catalog.
 final class Membership {

@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.litefleet.replica.objects.StoreCredentials;
 import dev.litefleet.replica.objects.StoreUrl;
-
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
@@ -13,9 +12,6 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
-
-import org.jspecify.annotations.Nullable;
-
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.security.MessageDigest;
@@ -44,6 +40,7 @@ import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// An S3 endpoint on loopback that misbehaves on request. Written from Amazon's API reference,
 /// without a look at our client and without its SDK, so that the two do not share a mistake.
@@ -440,8 +437,8 @@ public final class S3FaultServer implements AutoCloseable {
                     bodiless
                             ? new byte[0]
                             : ("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                                   + "<Error><Code>%s</Code>"
-                                   + "<Message>%s</Message><RequestId>1</RequestId></Error>")
+                                            + "<Error><Code>%s</Code>"
+                                            + "<Message>%s</Message><RequestId>1</RequestId></Error>")
                                     .formatted(refused.code, refused.code)
                                     .getBytes(UTF_8);
             return new Answer(

@@ -3,7 +3,6 @@ package dev.litefleet.worker;
 import static dev.litefleet.service.Config.check;
 
 import dev.litefleet.replica.log.CommitLogConfig;
-
 import java.time.Duration;
 
 /// The `log` section of a worker's settings: its commit log.

@@ -1,7 +1,6 @@
 package dev.litefleet.worker;
 
 import com.github.benmanes.caffeine.cache.Ticker;
-
 import dev.litefleet.replica.log.CommitLog;
 import dev.litefleet.replica.log.CommitLogConfig;
 import dev.litefleet.replica.log.LogEnd;
@@ -28,21 +27,18 @@ import dev.litefleet.worker.hrana.HranaRoutes;
 import dev.litefleet.worker.tenant.Released;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.Tenants;
-
 import io.vertx.core.DeploymentOptions;
 import io.vertx.core.Vertx;
 import io.vertx.ext.web.Router;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One worker process: how its parts are put together, started and stopped.
 ///

@@ -2,7 +2,6 @@ package dev.litefleet.worker;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
-
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.service.InternalAuth;
@@ -19,7 +18,6 @@ import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.control.Wire;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;

@@ -8,11 +8,6 @@ import dev.litefleet.worker.hrana.HranaConfig;
 import dev.litefleet.worker.tenant.Quota;
 import dev.litefleet.worker.tenant.ShippingConfig;
 import dev.litefleet.worker.tenant.TenantConfig;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-
 import java.lang.reflect.RecordComponent;
 import java.net.URI;
 import java.nio.file.Path;
@@ -20,6 +15,9 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 final class WorkerConfigTest {
     private static final Map<String, String> REQUIRED =

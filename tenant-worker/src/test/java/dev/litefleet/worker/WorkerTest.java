@@ -21,12 +21,7 @@ import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.tenant.TenantConfig;
-
 import io.vertx.core.json.JsonObject;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
@@ -37,6 +32,8 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// The life of a worker: a whole one in this process, over real sockets, on a store that outlives
 /// it, beside a controller that says what the test wants.

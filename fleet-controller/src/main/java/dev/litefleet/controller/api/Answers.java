@@ -3,7 +3,6 @@ package dev.litefleet.controller.api;
 import dev.litefleet.controller.operation.FleetException;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.Refused;
-
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 

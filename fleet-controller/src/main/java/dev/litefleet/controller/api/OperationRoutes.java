@@ -22,13 +22,11 @@ import dev.litefleet.service.Problem;
 import dev.litefleet.service.Problem.FieldError;
 import dev.litefleet.service.Refused;
 import dev.litefleet.service.Reply;
-
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,17 +1,14 @@
 package dev.litefleet.controller.api;
 
 import com.github.f4b6a3.ulid.UlidCreator;
-
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.Reply;
-
 import io.vertx.core.Handler;
 import io.vertx.core.file.AsyncFile;
 import io.vertx.core.file.OpenOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.RoutingContext;
-
 import java.io.File;
 import java.nio.file.Path;
 import java.util.Objects;

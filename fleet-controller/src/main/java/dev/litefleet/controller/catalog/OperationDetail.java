@@ -5,11 +5,9 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.service.Problem;
 import dev.litefleet.worker.control.Quotas;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// What an operation was asked for, and what came of it; JSON in the catalog. Everything that a
 /// repetition needs to come to the same result is fixed when it begins.

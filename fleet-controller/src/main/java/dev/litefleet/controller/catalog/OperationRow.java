@@ -1,10 +1,8 @@
 package dev.litefleet.controller.catalog;
 
 import dev.litefleet.replica.TenantId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Instant;
+import org.jspecify.annotations.Nullable;
 
 /// A long piece of work on one tenant as the catalog has it. It outlives its controller: a
 /// successor takes it up again from its beginning.

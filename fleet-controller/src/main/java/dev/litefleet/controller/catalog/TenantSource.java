@@ -2,7 +2,6 @@ package dev.litefleet.controller.catalog;
 
 import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.log.LogName;
-
 import java.util.List;
 import java.util.Optional;
 

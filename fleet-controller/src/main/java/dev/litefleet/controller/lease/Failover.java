@@ -13,10 +13,6 @@ import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
@@ -25,6 +21,8 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What is done about a worker's session that has lost its lease or whose process is dead: fence
 /// its log, recover it, close it, take its tenants away (commit-log.md, C2). They come back on

@@ -5,9 +5,6 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.Registration;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -15,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /// Grants, renews and expires the leases of worker sessions. A lease is the right to serve plain
 /// reads and nothing else: who may write is decided by the logs (commit-log.md, "Reads by a

@@ -3,7 +3,6 @@ package dev.litefleet.controller.lease;
 import dev.litefleet.controller.lease.ControllerChain.Epoch;
 import dev.litefleet.replica.log.SelfCheck;
 import dev.litefleet.replica.log.Tasks;
-
 import java.time.Duration;
 import java.util.function.Supplier;
 

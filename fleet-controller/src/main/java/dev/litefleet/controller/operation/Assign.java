@@ -1,7 +1,6 @@
 package dev.litefleet.controller.operation;
 
 import static dev.litefleet.controller.catalog.Waiting.await;
-
 import static java.util.Objects.requireNonNull;
 
 import dev.litefleet.controller.catalog.Assigned;
@@ -19,7 +18,6 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.worker.control.Assignment;
 import dev.litefleet.worker.control.AssignmentReply;
-
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Map;

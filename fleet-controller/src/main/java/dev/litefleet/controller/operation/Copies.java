@@ -28,7 +28,6 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.DatabaseFile;
 import dev.litefleet.service.Refused;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

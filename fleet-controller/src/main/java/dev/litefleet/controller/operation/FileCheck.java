@@ -6,9 +6,6 @@ import dev.litefleet.replica.sqlite.DatabaseFile.Unusable;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.worker.control.Wire;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -16,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// Looks at a database file from outside in a process of its own. SQLite is asked to read whatever
 /// a stranger has put into the pages: if that brings the process down, or makes it take all memory,

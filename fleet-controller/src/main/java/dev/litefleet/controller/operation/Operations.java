@@ -11,15 +11,13 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.sqlite.DatabaseFile;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.Problem;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Long pieces of work: written down before they start, run behind the caller, taken up again by
 /// the next controller if this one dies. Thread-safe.

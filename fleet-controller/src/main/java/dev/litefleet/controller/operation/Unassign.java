@@ -13,13 +13,11 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.util.Optional;
 import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Takes a tenant from the session that has it: asks for a release and writes down that it is done
 /// (commit-log.md, W8). Whoever is asked twice says the same, and the catalog takes a release only

@@ -113,11 +113,7 @@ final class ApiDescription {
 
     /// The first that fits; if none does, what is wrong with the first.
     private void checkAny(
-            JsonNode schemas,
-            JsonNode value,
-            String at,
-            Set<String> named,
-            List<String> problems) {
+            JsonNode schemas, JsonNode value, String at, Set<String> named, List<String> problems) {
         List<String> first = null;
         for (JsonNode one : schemas) {
             var names = new HashSet<String>();

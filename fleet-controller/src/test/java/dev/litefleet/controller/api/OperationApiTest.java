@@ -259,8 +259,8 @@ final class OperationApiTest {
             socket.getOutputStream()
                     .write(
                             ("POST /api/v1/tenants/huge/import HTTP/1.1\r\n"
-                                 + "host: x\r\n"
-                                 + "authorization: Bearer "
+                                            + "host: x\r\n"
+                                            + "authorization: Bearer "
                                             + key
                                             + "\r\ncontent-length: 99999999999999\r\n\r\n")
                                     .getBytes(StandardCharsets.US_ASCII));
@@ -277,8 +277,8 @@ final class OperationApiTest {
             socket.getOutputStream()
                     .write(
                             ("POST /api/v1/tenants/broken/import HTTP/1.1\r\n"
-                                 + "host: x\r\n"
-                                 + "authorization: Bearer "
+                                            + "host: x\r\n"
+                                            + "authorization: Bearer "
                                             + key
                                             + "\r\ncontent-length: 100000\r\n\r\nSQLite format 3")
                                     .getBytes(StandardCharsets.US_ASCII));
@@ -317,7 +317,9 @@ final class OperationApiTest {
         }
 
         String[] header =
-                etag == null ? new String[0] : new String[] {"if-match", etag.replaceAll("([0-9]+)", "\"$1\"")};
+                etag == null
+                        ? new String[0]
+                        : new String[] {"if-match", etag.replaceAll("([0-9]+)", "\"$1\"")};
         Answer answer =
                 post(
                         "POST /api/v1/tenants/{id}/" + verb,

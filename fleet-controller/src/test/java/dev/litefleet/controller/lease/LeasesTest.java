@@ -1,10 +1,9 @@
 package dev.litefleet.controller.lease;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
-
-import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.litefleet.controller.lease.Leases.Standing;
 import dev.litefleet.controller.testing.TickerTasks;
@@ -13,13 +12,11 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.testing.TestClock;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.Registration;
-
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
 
 final class LeasesTest {
     private static final Duration LEASE = Duration.ofSeconds(3);

@@ -1,23 +1,20 @@
 package dev.litefleet.controller.lease;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
-
-import static java.util.concurrent.TimeUnit.SECONDS;
 
 import dev.litefleet.controller.lease.ControllerChain.Epoch;
 import dev.litefleet.controller.testing.TickerTasks;
 import dev.litefleet.replica.log.SelfCheck;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.testing.TestClock;
-
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
 
 /// When a controller may grant leases, on a clock that only the test moves.
 final class TenureTest {

@@ -6,7 +6,6 @@ import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.function.Consumer;

@@ -26,9 +26,6 @@ import dev.litefleet.worker.tenant.ShippedDatabase;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
 import dev.litefleet.worker.tenant.TenantException;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -43,6 +40,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /// The least worker there can be: real databases, shipped by a real log, under the rules W6 and W8,
 /// without HTTP, readers or hibernation. It is killed by not calling it any more.

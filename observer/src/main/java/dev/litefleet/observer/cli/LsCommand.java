@@ -7,15 +7,6 @@ import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Timeline;
 import dev.litefleet.replica.sqlite.SqlValue;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
-
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.time.Instant;
@@ -27,6 +18,12 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// Lists the tenants of a store with their last durable commit.
 @Command(name = "ls", mixinStandardHelpOptions = true, description = "List the tenants of a store.")

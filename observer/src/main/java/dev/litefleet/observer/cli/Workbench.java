@@ -14,14 +14,12 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.Sqlite;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Comparator;
-
 import org.jspecify.annotations.Nullable;
 
 /// What every command needs for the length of one call: the store, a private folder, the fleet.

@@ -10,7 +10,6 @@ import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.sqlite.SqlValue;
-
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;

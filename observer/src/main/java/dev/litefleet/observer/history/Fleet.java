@@ -3,7 +3,6 @@ package dev.litefleet.observer.history;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.ObjectMapper;
-
 import dev.litefleet.replica.FormatNumber;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Point;
@@ -23,9 +22,6 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectStore;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -42,6 +38,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
 
 /// A fleet as its object store alone shows it, with read-only credentials and whoever else is dead.
 ///

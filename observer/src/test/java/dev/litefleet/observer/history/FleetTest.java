@@ -26,19 +26,17 @@ import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.S3FaultServer;
-
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class FleetTest {
     private static final TenantId ONE = new TenantId("agent-1");

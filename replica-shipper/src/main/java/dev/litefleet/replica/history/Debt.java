@@ -10,14 +10,12 @@ import dev.litefleet.replica.log.Entry;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.objects.ObjectStore;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// What a closed log owes one tenant. Used by one thread at a time.
 final class Debt {

@@ -4,7 +4,6 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxWriter;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;

@@ -8,7 +8,6 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;

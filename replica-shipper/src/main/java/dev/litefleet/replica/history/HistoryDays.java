@@ -6,7 +6,6 @@ import static java.util.Comparator.comparingLong;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.history.HistoryIndex.Range;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

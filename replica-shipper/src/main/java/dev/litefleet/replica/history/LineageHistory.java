@@ -4,7 +4,6 @@ import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;

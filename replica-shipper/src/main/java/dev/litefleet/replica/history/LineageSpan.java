@@ -2,7 +2,6 @@ package dev.litefleet.replica.history;
 
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Txid;
-
 import org.jspecify.annotations.Nullable;
 
 /// Which TXIDs of a tenant a lineage names.

@@ -8,7 +8,6 @@ import dev.litefleet.replica.ltx.DatabaseChecksum;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxWriter;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;

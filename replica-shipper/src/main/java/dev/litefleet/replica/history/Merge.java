@@ -7,7 +7,6 @@ import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxMerge;
 import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

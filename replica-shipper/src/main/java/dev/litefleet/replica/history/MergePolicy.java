@@ -5,7 +5,6 @@ import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Reach.Item;
-
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;

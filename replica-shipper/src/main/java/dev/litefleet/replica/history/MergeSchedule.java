@@ -1,11 +1,9 @@
 package dev.litefleet.replica.history;
 
 import dev.litefleet.replica.history.MergePolicy.Standing;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Instant;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// When to look whether a tenant's files are to be merged ([Merges]) and its history objects too
 /// ([HistoryDays]). A look costs a LIST, which after each drain would cost as much as half the

@@ -3,7 +3,6 @@ package dev.litefleet.replica.history;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.history.MergePolicy.Standing;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;

@@ -4,16 +4,13 @@ import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.Txid;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.NavigableMap;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// The states of a tenant that can be restored exactly, and which of them a [Point] means. Every
 /// end of a derived file is one, and every entry of the history index and of undrained tails, as

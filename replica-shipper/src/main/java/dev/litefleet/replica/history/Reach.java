@@ -1,15 +1,13 @@
 package dev.litefleet.replica.history;
 
 import dev.litefleet.replica.Txid;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.NavigableSet;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// Which states a set of files and log entries can produce. An item that holds TXIDs a to b makes
 /// state b of any state from a-1 to b-1: it has the newest content of every page that changed in

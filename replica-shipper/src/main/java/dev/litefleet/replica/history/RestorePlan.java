@@ -8,11 +8,9 @@ import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Reach.Item;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
 import java.util.NavigableSet;
+import org.jspecify.annotations.Nullable;
 
 /// Which objects make up a state of a database, oldest first: a whole file not after it, then what
 /// reaches it at the least cost in bytes and requests ([Reach#cheapest]), derived files where they

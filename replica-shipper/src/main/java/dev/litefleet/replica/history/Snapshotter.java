@@ -2,7 +2,6 @@ package dev.litefleet.replica.history;
 
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
-
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;

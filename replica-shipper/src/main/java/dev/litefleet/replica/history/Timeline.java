@@ -11,11 +11,7 @@ import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.LogTail;
 import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.Tasks;
-import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.objects.ObjectStore;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,6 +21,7 @@ import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// One lineage of a tenant as the store shows it: its derived files and, beyond them, the commits
 /// that are durable in a log but not drained yet.

@@ -3,7 +3,6 @@ package dev.litefleet.replica.log;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
-
 import org.jspecify.annotations.Nullable;
 
 /// One SQLite commit, captured: the pages it wrote. The log owns the arrays, and the spool if there

@@ -8,11 +8,6 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.StoreException.Misconfigured;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
@@ -24,6 +19,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The only writer of a session's log (W1 to W5, W9): takes the commits of all tenants, freezes
 /// them into numbered bodies, creates slot after slot, at most K beyond the durable prefix, and

@@ -2,7 +2,6 @@ package dev.litefleet.replica.log;
 
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.TailRead;
-
 import java.util.Arrays;
 
 /// The bytes of one slot, fixed before the first attempt and sent again verbatim until the slot is

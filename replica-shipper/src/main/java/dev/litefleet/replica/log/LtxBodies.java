@@ -4,7 +4,6 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxWriter;
-
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

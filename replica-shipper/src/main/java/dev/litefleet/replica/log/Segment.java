@@ -1,9 +1,6 @@
 package dev.litefleet.replica.log;
 
 import dev.litefleet.replica.objects.ObjectBody;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,6 +11,7 @@ import java.util.List;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.jspecify.annotations.Nullable;
 
 /// The object in a slot: commits of many tenants in one ZIP archive.
 ///

@@ -6,7 +6,6 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.TailRead;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;

@@ -5,15 +5,13 @@ import dev.litefleet.replica.ltx.DatabaseChecksum;
 import dev.litefleet.replica.ltx.LtxHeader;
 import dev.litefleet.replica.ltx.LtxWriter;
 import dev.litefleet.replica.objects.ObjectBody;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The LTX file of a commit whose pages are too many for memory, made when the commit was captured
 /// and kept in a temporary file, so that every attempt sends the same bytes (W1) whatever becomes

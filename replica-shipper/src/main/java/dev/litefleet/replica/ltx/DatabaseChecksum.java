@@ -2,7 +2,6 @@ package dev.litefleet.replica.ltx;
 
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.ReplicaException.Corrupt;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -1,7 +1,5 @@
 package dev.litefleet.replica.objects;
 
-import org.jspecify.annotations.Nullable;
-
 import java.io.ByteArrayInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
@@ -11,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// The bytes of an object to be written. Frozen: whoever made it changes neither the array nor the
 /// file any more, because an attempt with unknown outcome is repeated with the same bytes.

@@ -3,7 +3,10 @@ package dev.litefleet.replica.objects;
 import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Misconfigured;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
-
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
@@ -18,11 +21,6 @@ import software.amazon.awssdk.regions.providers.DefaultAwsRegionProviderChain;
 import software.amazon.awssdk.services.sts.StsClient;
 import software.amazon.awssdk.services.sts.auth.StsAssumeRoleCredentialsProvider;
 import software.amazon.awssdk.utils.SdkAutoCloseable;
-
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Optional;
 
 /// Whose keys sign the requests to a bucket ([StoreUrl.S3.Access]). Asked for each request; has
 /// them renewed, by the thread that asks, before they expire.

@@ -1,10 +1,5 @@
 package dev.litefleet.replica.sqlite;
 
-import org.jspecify.annotations.Nullable;
-import org.sqlite.SQLiteCommitListener;
-import org.sqlite.SQLiteConnection;
-import org.sqlite.core.DB;
-
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,6 +9,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.sqlite.SQLiteCommitListener;
+import org.sqlite.SQLiteConnection;
+import org.sqlite.core.DB;
 
 /// One connection with its prepared statements. Confined to one thread at a time, never a virtual
 /// one; only [#interrupt] may be called by any.

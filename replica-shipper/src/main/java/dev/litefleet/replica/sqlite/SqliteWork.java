@@ -1,8 +1,7 @@
 package dev.litefleet.replica.sqlite;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// A stretch of work of one connection under a deadline; from [SqliteConnection#within]. At the
 /// deadline its running statement is interrupted, and statements begun afterwards fail with

@@ -1,13 +1,12 @@
 package dev.litefleet.replica.sqlite;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// Interrupts connections that work past their deadline, or use too much. One thread for all; none
 /// runs and nothing ticks while no connection works. Safe for any thread.

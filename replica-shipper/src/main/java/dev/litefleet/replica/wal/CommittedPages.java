@@ -3,13 +3,11 @@ package dev.litefleet.replica.wal;
 import static java.util.Objects.requireNonNull;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import org.jspecify.annotations.Nullable;
 
 /// The pages of one SQLite commit: each once, as of the commit, in ascending order. When the
 /// database grew, all new pages are there (but the lock page).

@@ -5,13 +5,11 @@ import static java.util.Objects.requireNonNull;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.channels.FileChannel;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// The pages of a commit while its frames are read. A page that comes again replaces the one
 /// before: SQLite writes a page more than once when a large transaction spills.

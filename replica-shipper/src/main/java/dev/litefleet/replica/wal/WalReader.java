@@ -2,9 +2,6 @@ package dev.litefleet.replica.wal;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -13,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Reads the commits of one WAL as SQLite appends them. A frame counts only if its salts are the
 /// header's and the running checksum holds, and only with a commit frame behind it: what a

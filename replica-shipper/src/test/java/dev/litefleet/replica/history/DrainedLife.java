@@ -10,7 +10,6 @@ import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.RoughHistory;
-
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

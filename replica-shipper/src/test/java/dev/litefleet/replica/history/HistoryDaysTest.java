@@ -9,9 +9,6 @@ import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -19,6 +16,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
 
 final class HistoryDaysTest {
     private static final long DAY = Duration.ofDays(1).toMillis();

@@ -14,11 +14,6 @@ import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,6 +22,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// A tenant whose history was restored in place, more than once: every TXID is one state, whichever
 /// lineage holds it.

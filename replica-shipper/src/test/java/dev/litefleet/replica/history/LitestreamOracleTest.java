@@ -13,14 +13,6 @@ import dev.litefleet.testing.RealStores.RealStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.S3FaultServer;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +21,12 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// No lock-in: `litestream restore` 0.5 reads a tenant's folder without us and gets, byte for byte,
 /// what we get. By its command line tool and by its SQLite extension, whichever this machine has.

@@ -1,13 +1,9 @@
 package dev.litefleet.replica.history;
 
+import static java.nio.file.StandardWatchEventKinds.ENTRY_MODIFY;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import static java.nio.file.StandardWatchEventKinds.ENTRY_MODIFY;
-
 import dev.litefleet.testing.S3FaultServer;
-
-import org.sqlite.SQLiteConfig;
-
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -18,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.sqlite.SQLiteConfig;
 
 /// Litestream 0.5 as a judge of what we write: its newest state of a folder in a store, as a
 /// database file.
@@ -46,7 +43,7 @@ sealed interface LitestreamRestore {
         if (found.isEmpty()) {
             System.out.println(
                     "skipped: litestream oracle: LITEFLEET_TEST_LITESTREAM names no binary, and npm"
-                        + " has no extension for this machine");
+                            + " has no extension for this machine");
         }
         return found;
     }

@@ -180,15 +180,7 @@ final class LoggedFleet implements AutoCloseable {
     }
 
     private CommitLog open() {
-        var opened =
-                new CommitLog(
-                        store,
-                        name,
-                        config,
-                        tasks,
-                        new TestClock(),
-                        random,
-                        _ -> {});
+        var opened = new CommitLog(store, name, config, tasks, new TestClock(), random, _ -> {});
         opened.open();
         return opened;
     }

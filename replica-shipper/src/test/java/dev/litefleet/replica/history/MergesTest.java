@@ -12,16 +12,14 @@ import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.RoughHistory;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Merges of real files: what they hold, that it does not matter who writes them and of what, and
 /// what they cost.

@@ -8,14 +8,12 @@ import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.Txid;
-
+import java.time.Instant;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-
-import java.time.Instant;
-import java.util.stream.Stream;
 
 /// The lineage of these tests: drains 1-4 and 5-9, then a tail 10, 11-15 (merged), 16. Commit n was
 /// made n seconds after the epoch.

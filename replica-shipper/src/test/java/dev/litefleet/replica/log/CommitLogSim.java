@@ -9,10 +9,6 @@ import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
 import dev.litefleet.testing.SimObjectStore;
 import dev.litefleet.testing.SimTasks;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Test;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -27,6 +23,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 /// A writer, its tenants and two fencers at once over a network that loses, delays, repeats and
 /// refuses, in an order drawn from a seed; the writer may be killed, or stopped and resumed as a

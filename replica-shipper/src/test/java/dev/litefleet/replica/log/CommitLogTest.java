@@ -15,15 +15,13 @@ import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.SimTasks;
-
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
 
 /// The writer's rules, W1 to W5 and W9, one by one, in virtual time on a store with scripted
 /// faults. The names follow "known ways to get this wrong" in `DESIGN.md`.

@@ -9,10 +9,6 @@ import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.SimTasks;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -25,6 +21,8 @@ import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Commits whose bodies are files: the same objects as if they were in memory, and no file left
 /// whatever happens.

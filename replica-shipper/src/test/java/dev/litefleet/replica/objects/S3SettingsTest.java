@@ -1,9 +1,8 @@
 package dev.litefleet.replica.objects;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-
-import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.litefleet.replica.objects.PutResult.Created;
 import dev.litefleet.replica.objects.PutResult.Occupied;
@@ -13,13 +12,6 @@ import dev.litefleet.testing.FakeSts;
 import dev.litefleet.testing.RealStores.RealStore;
 import dev.litefleet.testing.S3FaultServer;
 import dev.litefleet.testing.S3FaultServer.Fault;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
-
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -34,6 +26,11 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// What operators set, seen by what arrives on the wire.
 final class S3SettingsTest {

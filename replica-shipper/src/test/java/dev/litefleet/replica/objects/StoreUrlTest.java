@@ -3,15 +3,14 @@ package dev.litefleet.replica.objects;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class StoreUrlTest {
     @Test
@@ -59,10 +58,10 @@ final class StoreUrlTest {
         assertThat(
                         StoreUrl.parse(
                                 "s3://fleet/p/?endpoint=https://s3.example.com&region=eu-central-1&pathStyle=false"
-                                    + "&connections=8&connectTimeout=500ms&timeout=1m&checksums=true&chunked=true&requestTimeout=2m&sse=aws:kms&kmsKeyId=alias/fleet"
-                                    + "&bucketKey=true&storageClass=GLACIER_IR&partMiB=16&profile=shipper"
-                                    + "&roleArn=arn:aws:iam::123456789012:role/fleet/worker&externalId=x%2F1"
-                                    + "&sessionName=w-1&stsEndpoint=https://sts.example.com"))
+                                        + "&connections=8&connectTimeout=500ms&timeout=1m&checksums=true&chunked=true&requestTimeout=2m&sse=aws:kms&kmsKeyId=alias/fleet"
+                                        + "&bucketKey=true&storageClass=GLACIER_IR&partMiB=16&profile=shipper"
+                                        + "&roleArn=arn:aws:iam::123456789012:role/fleet/worker&externalId=x%2F1"
+                                        + "&sessionName=w-1&stsEndpoint=https://sts.example.com"))
                 .isEqualTo(
                         new StoreUrl.S3(
                                 "fleet",
@@ -160,7 +159,7 @@ final class StoreUrlTest {
                 "s3://fleet?endpoint=http://a:b@x   | endpoint must not name a user",
                 "s3://fleet?region=US_EAST          | is not a region",
                 "s3://fleet?sse=aes                 | sse is none of [AES256, aws:kms,"
-                    + " aws:kms:dsse]",
+                        + " aws:kms:dsse]",
                 "s3://fleet?kmsKeyId=x              | kmsKeyId needs sse=aws:kms",
                 "s3://fleet?sse=AES256&kmsKeyId=x   | kmsKeyId needs sse=aws:kms",
                 "s3://fleet?bucketKey=true          | bucketKey needs sse=aws:kms",

@@ -18,14 +18,6 @@ import dev.litefleet.replica.sqlite.DatabaseFile.Reason;
 import dev.litefleet.replica.sqlite.DatabaseFile.Unusable;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -39,6 +31,12 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Files from outside. The databases are made by SQLite without our rules, as strangers make them.
 final class DatabaseFileTest {
@@ -79,9 +77,9 @@ final class DatabaseFileTest {
                         "create virtual table f using fts5(x)",
                         "create view v as select x from t",
                         "create trigger g after insert on t begin insert into f values (new.x);"
-                            + " end",
+                                + " end",
                         "with recursive n(i) as (select 1 union all select i + 1 from n where i <"
-                            + " 300) insert into t (x) select 'row ' || i from n",
+                                + " 300) insert into t (x) select 'row ' || i from n",
                         "analyze");
         byte[] expected = Files.readAllBytes(file);
         expected[18] = 2;
@@ -104,7 +102,8 @@ final class DatabaseFileTest {
         }
     }
 
-    /// The page on which SQLite takes its locks lies inside. Over 1 GiB: by `-Dlitefleet.large=true`.
+    /// The page on which SQLite takes its locks lies inside. Over 1 GiB: by
+    /// `-Dlitefleet.large=true`.
     @Test
     void databaseBeyondTheLockPageIsTaken() throws Exception {
         assumeTrue(Boolean.getBoolean("litefleet.large"), "wants -Dlitefleet.large=true");
@@ -186,7 +185,7 @@ final class DatabaseFileTest {
                         "create table t (id integer primary key, x text)",
                         "create index i on t (x)",
                         "with recursive n(i) as (select 1 union all select i + 1 from n where i <"
-                            + " 200) insert into t (x) select hex(i * 7919) from n");
+                                + " 200) insert into t (x) select hex(i * 7919) from n");
         long size = Files.size(file);
         for (int i = 0; i < 1 + random.nextInt(8); i++) {
             byte[] noise = new byte[1 + random.nextInt(16)];

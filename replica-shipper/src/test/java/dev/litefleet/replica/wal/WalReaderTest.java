@@ -1,20 +1,13 @@
 package dev.litefleet.replica.wal;
 
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
-
 import static java.nio.ByteOrder.BIG_ENDIAN;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.TooLarge;
 import dev.litefleet.testing.Seeds;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +17,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Against logs that SQLite writes, and against the database file it makes of them.
 final class WalReaderTest {
@@ -144,7 +141,7 @@ final class WalReaderTest {
             default ->
                     db.run(
                             ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE"
-                                 + " i<%d) INSERT INTO t0(v) SELECT randomblob(%d) FROM n")
+                                            + " i<%d) INSERT INTO t0(v) SELECT randomblob(%d) FROM n")
                                     .formatted(1 + random.nextInt(8), size));
         }
     }

@@ -8,14 +8,12 @@ import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.service.Tokens;
 import dev.litefleet.worker.tenant.Tenants;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A worker's side of the conversation with the controller: registers, then sends a heartbeat every
 /// interval and renews the [Lease] by the answers.

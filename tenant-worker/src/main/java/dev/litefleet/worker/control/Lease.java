@@ -2,7 +2,6 @@ package dev.litefleet.worker.control;
 
 import dev.litefleet.replica.log.SelfCheck;
 import dev.litefleet.replica.log.Tasks;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

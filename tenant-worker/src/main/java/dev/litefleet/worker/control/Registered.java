@@ -3,7 +3,6 @@ package dev.litefleet.worker.control;
 import static java.util.Objects.requireNonNull;
 
 import dev.litefleet.service.PublicKeyJwk;
-
 import java.util.List;
 
 /// The controller's answer to a [Registration]. It grants no lease; the first heartbeat asks for

@@ -1,7 +1,6 @@
 package dev.litefleet.worker.hrana;
 
 import com.github.benmanes.caffeine.cache.Ticker;
-
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.log.Commit;
 import dev.litefleet.replica.log.SelfCheck;
@@ -24,16 +23,12 @@ import dev.litefleet.worker.tenant.StreamState;
 import dev.litefleet.worker.tenant.Tenant;
 import dev.litefleet.worker.tenant.TenantException;
 import dev.litefleet.worker.tenant.Tenants;
-
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -44,6 +39,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /// `/t/{tenant}/...`: the data plane. One instance serves all event loops.
 ///

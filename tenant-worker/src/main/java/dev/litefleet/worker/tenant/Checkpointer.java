@@ -4,13 +4,11 @@ import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.worker.tenant.ShippedDatabase.Checkpoint;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Drains one open tenant when it is due, and then checkpoints it.
 ///

@@ -14,10 +14,8 @@ import dev.litefleet.replica.sqlite.SqliteWork;
 import dev.litefleet.replica.sqlite.StatementKind;
 import dev.litefleet.replica.sqlite.StatementResult;
 import dev.litefleet.worker.tenant.Stream.Place;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Gives each statement of one request the connection and the permit it needs, and takes them back.
 ///

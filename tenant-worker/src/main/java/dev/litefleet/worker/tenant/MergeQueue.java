@@ -6,15 +6,13 @@ import dev.litefleet.replica.history.HistoryDays;
 import dev.litefleet.replica.history.MergeSchedule;
 import dev.litefleet.replica.history.Merges;
 import dev.litefleet.replica.objects.StoreException;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Merges tenants' derived files and history objects behind their drains: one tenant after the
 /// other on one virtual thread, which ends when none waits. One, because a snapshot needs disk for

@@ -8,9 +8,6 @@ import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.replica.sqlite.SqlGate;
 import dev.litefleet.replica.sqlite.SqliteConnection;
 import dev.litefleet.worker.tenant.Stream.Place;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -19,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// What exists of a tenant only while it is open: its database, the permit to write it, its
 /// connections and the streams that hold some.

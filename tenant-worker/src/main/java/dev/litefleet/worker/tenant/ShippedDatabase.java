@@ -25,9 +25,6 @@ import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
 import dev.litefleet.replica.wal.CommittedPages;
 import dev.litefleet.replica.wal.WalPosition;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -41,6 +38,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// One open database whose every commit goes into its session's log.
 ///

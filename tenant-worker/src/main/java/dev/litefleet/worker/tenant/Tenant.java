@@ -14,11 +14,6 @@ import dev.litefleet.worker.tenant.TenantState.Fenced;
 import dev.litefleet.worker.tenant.TenantState.Hibernated;
 import dev.litefleet.worker.tenant.TenantState.Hibernating;
 import dev.litefleet.worker.tenant.TenantState.Hydrating;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -27,6 +22,9 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One tenant that is assigned to this session, open or not, and the only way to its database.
 ///

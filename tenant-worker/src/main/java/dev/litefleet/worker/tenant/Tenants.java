@@ -3,21 +3,14 @@ package dev.litefleet.worker.tenant;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import com.github.benmanes.caffeine.cache.RemovalCause;
-
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.history.MergeSchedule;
 import dev.litefleet.replica.log.LogEnd;
-import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.SqlGate;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -37,6 +30,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The tenants of this session: which are assigned, and of those, which are open. Thread-safe.
 ///

@@ -6,15 +6,13 @@ import dev.litefleet.replica.wal.CommittedPages;
 import dev.litefleet.replica.wal.WalPosition;
 import dev.litefleet.replica.wal.WalRead;
 import dev.litefleet.replica.wal.WalReader;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// Takes each commit of one database out of its WAL, once and in order, and keeps the rolling
 /// database checksum. Confined to the holder of the write permit.

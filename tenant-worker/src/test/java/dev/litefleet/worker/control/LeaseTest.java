@@ -3,12 +3,10 @@ package dev.litefleet.worker.control;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.litefleet.replica.log.SelfCheck;
-
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
 
 /// The lease on a clock that only the test moves (commit-log.md, Reads by a possible zombie).
 final class LeaseTest {

@@ -7,7 +7,6 @@ import static dev.litefleet.worker.tenant.TestSession.get;
 import static dev.litefleet.worker.tenant.TestSession.held;
 import static dev.litefleet.worker.tenant.TestSession.run;
 import static dev.litefleet.worker.tenant.TestSession.sql;
-
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -16,12 +15,6 @@ import dev.litefleet.replica.history.LineageHistory;
 import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.worker.tenant.ShippedDatabase.Checkpoint;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -29,6 +22,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Drains and checkpoints of open tenants, and what bounds the WAL.
 final class CheckpointTest {

@@ -5,7 +5,6 @@ import static dev.litefleet.worker.tenant.TestSession.run;
 import static dev.litefleet.worker.tenant.TestSession.send;
 import static dev.litefleet.worker.tenant.TestSession.sql;
 import static dev.litefleet.worker.tenant.TestSession.stmt;
-
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -14,19 +13,17 @@ import dev.litefleet.replica.sqlite.Column;
 import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.testing.FlakyObjectStore;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// A batch whose entries leave one by one, held back by the store and by a slow client.
 final class CursorTest {

@@ -4,7 +4,6 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.StoreUrl;
 import dev.litefleet.replica.sqlite.StatementResult;
-
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;

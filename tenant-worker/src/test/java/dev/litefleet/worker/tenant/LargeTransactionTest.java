@@ -5,10 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.StoreUrl;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,6 +12,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// A transaction much larger than the heap is committed, answered when it is durable, drained,
 /// checkpointed and opened again elsewhere: by a process of its own ([LargeTransaction]), so that

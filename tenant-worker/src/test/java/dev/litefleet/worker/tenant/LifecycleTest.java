@@ -6,11 +6,9 @@ import static dev.litefleet.worker.tenant.TestSession.held;
 import static dev.litefleet.worker.tenant.TestSession.run;
 import static dev.litefleet.worker.tenant.TestSession.send;
 import static dev.litefleet.worker.tenant.TestSession.sql;
-
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
-
-import static java.util.Objects.requireNonNull;
 
 import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
 import dev.litefleet.replica.Txid;
@@ -18,12 +16,6 @@ import dev.litefleet.replica.history.LineageHistory;
 import dev.litefleet.replica.history.Recovery;
 import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.FlakyObjectStore;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,6 +23,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// A tenant's life on a worker: opened, hibernated and woken, released, taken over after a fence.
 final class LifecycleTest {

@@ -9,7 +9,6 @@ import static dev.litefleet.worker.tenant.TestSession.result;
 import static dev.litefleet.worker.tenant.TestSession.run;
 import static dev.litefleet.worker.tenant.TestSession.send;
 import static dev.litefleet.worker.tenant.TestSession.sql;
-
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -17,12 +16,6 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.testing.MemoryObjectStore;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,6 +23,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// What is taken away from clients who hold something for too long or want too much.
 final class TransactionLimitsTest {
@@ -388,7 +385,7 @@ final class TransactionLimitsTest {
                                 tenant,
                                 null,
                                 "with recursive n(i) as (select 1 union all select i + 1 from n"
-                                    + " limit 20) insert into t select zeroblob(900000) from n"))
+                                        + " limit 20) insert into t select zeroblob(900000) from n"))
                 .failsWithin(Duration.ofSeconds(20))
                 .withThrowableThat()
                 .withCauseInstanceOf(TenantException.OutcomeUnknown.class)

@@ -3,9 +3,8 @@ package dev.litefleet.replica.log.model;
 import static dev.litefleet.replica.log.model.Change.*;
 import static dev.litefleet.replica.log.model.Layout.*;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The commit log's protocol (commit-log.md) as a transition system: writers, two fencers that also
 /// recover, a catalog, a janitor, and a store.

@@ -1,18 +1,16 @@
 package dev.litefleet.replica.log.model;
 
 import static dev.litefleet.replica.log.model.Change.*;
-
 import static org.assertj.core.api.Assertions.assertThat;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestReporter;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestReporter;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// Verdicts on the commit log's protocol and on every way to get it wrong that the model can
 /// express. All of them are pinned: a safe variant to the number of its states, so that a change of

@@ -1,11 +1,10 @@
 package dev.litefleet.replica.log.model;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Visits every state that a model can reach, nearest first, until one breaks an invariant.
 ///
