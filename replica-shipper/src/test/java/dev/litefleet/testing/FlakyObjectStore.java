@@ -46,6 +46,7 @@ public final class FlakyObjectStore implements ObjectStore {
     private final List<Runnable> late = new ArrayList<>(); // guarded by this
     private boolean down; // guarded by this
     private int bitFlips; // guarded by this
+    private int readsBeforeFlips;
     private @Nullable CountDownLatch gate; // guarded by this
     private @Nullable RandomGenerator chance; // guarded by this
     private int percent; // guarded by this
@@ -117,6 +118,17 @@ public final class FlakyObjectStore implements ObjectStore {
     /// The next read that returns at least one byte has one bit wrong.
     public synchronized void flipBitInNextRead() {
         bitFlips++;
+    }
+
+    /// The same after `reads` reads that are right.
+    public synchronized void flipBitAfter(int reads) {
+        readsBeforeFlips = reads;
+        bitFlips++;
+    }
+
+    /// Whether a bit that was asked for has been flipped.
+    public synchronized boolean hasFlipped() {
+        return bitFlips == 0;
     }
 
     /// From now on puts wait before they take effect, until [#releasePuts].
@@ -265,7 +277,7 @@ public final class FlakyObjectStore implements ObjectStore {
     }
 
     private synchronized byte[] flip(byte[] bytes) {
-        if (bitFlips > 0 && bytes.length > 0) {
+        if (bitFlips > 0 && bytes.length > 0 && readsBeforeFlips-- <= 0) {
             bitFlips--;
             byte[] damaged = bytes.clone();
             damaged[bytes.length / 2] ^= 1;

@@ -50,12 +50,35 @@ public final class Recovery {
     ///
     /// @param closed where the log ends; nothing at or above its slot is read
     /// @param tmp folder for temporary files
+    /// What seems damaged is read a second time, from the start: a bit may have flipped on its way
+    /// here, and a tenant that is given up keeps a floor that only a later recovery could reach.
+    ///
     /// @throws StoreException if the store does not answer; recover again
     /// @throws ReplicaException.Corrupt if a segment itself cannot be read
     public static Recovered recover(
             ObjectStore store, LogName log, Fence.Closed closed, Path tmp, Tasks tasks) {
+        var recovery = new Recovery(store, tmp, tasks);
+        int written = 0;
+        try {
+            Recovered recovered = recovery.recover(log, closed);
+            if (recovered.failed().isEmpty()) {
+                return recovered;
+            }
+            written = recovered.filesWritten();
+        } catch (ReplicaException.Corrupt _) {
+            // As said above.
+        }
+        Recovered again = recovery.recover(log, closed);
+        return new Recovered(
+                again.coverage(),
+                again.failed(),
+                again.segments(),
+                written + again.filesWritten());
+    }
+
+    private Recovered recover(LogName log, Fence.Closed closed) {
         List<SegmentReader> segments = LogTail.below(store, log, closed, tasks).segments();
-        return new Recovery(store, tmp, tasks).pay(debts(log, segments), segments.size());
+        return pay(debts(log, segments), segments.size());
     }
 
     private static List<Debt> debts(LogName log, List<SegmentReader> segments) {

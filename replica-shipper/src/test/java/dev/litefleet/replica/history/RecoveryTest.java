@@ -216,6 +216,37 @@ final class RecoveryTest {
         }
     }
 
+    /// A bit that flips on its way is not in the store. Whichever read it is in, nobody is given up.
+    @Test
+    void bitThatFlipsOnItsWayFailsNobody() throws IOException {
+        boolean flipped = true;
+        for (int read = 0; flipped; read++) {
+            var memory = new MemoryObjectStore();
+            var flaky = new FlakyObjectStore(memory);
+            try (var fleet = new LoggedFleet(memory, Files.createDirectory(folder.resolve("flip-" + read)), 2, 5)) {
+                Resident drained = fleet.residents().getFirst();
+                drained.live(2);
+                fleet.flush();
+                drained.drain();
+                fleet.residents().forEach(resident -> resident.live(2));
+                fleet.flush();
+                Fence.Closed closed = fleet.fence();
+                flaky.flipBitAfter(read);
+
+                Recovered recovered = recover(flaky, closed);
+
+                flipped = flaky.hasFlipped();
+                assertThat(recovered.failed()).as("read %d", read).isEmpty();
+                for (Resident resident : fleet.residents()) {
+                    assertThat(LineageHistory.list(memory, resident.tenant()).coverage())
+                            .as("read %d", read)
+                            .isEqualTo(recovered.coverage().get(resident.tenant()));
+                }
+                assertThat(flipped || read > 2).isTrue();
+            }
+        }
+    }
+
     @Test
     void missingFileBeforeTheUndrainedEntriesFailsTheTenant() throws IOException {
         try (var fleet = new LoggedFleet(store, folder, 1, 6)) {
