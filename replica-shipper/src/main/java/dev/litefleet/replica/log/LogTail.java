@@ -3,6 +3,7 @@ package dev.litefleet.replica.log;
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.replica.objects.ObjectStore;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
@@ -121,8 +122,8 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
         return segments;
     }
 
-    /// The last segment below `end`, which may lie in the part before; nothing if there is none or
-    /// it has been trimmed.
+    /// The last segment below `end`; if that is the first slot of a part, the last that is left of
+    /// the part before, which may have been trimmed anywhere: an earlier one asks for no less.
     private static Optional<SegmentReader> lastSegment(ObjectStore store, LogName log, Slot end) {
         Slot last;
         if (end.number() > 1) {
@@ -131,10 +132,15 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
             List<SlotListing.Found> before =
                     SlotListing.of(store, log, Slot.firstOf(end.part() - 1), Integer.MAX_VALUE);
             Slot fence = before.isEmpty() ? Slot.FIRST : partFence(store, log, before);
-            if (fence.number() == 1) {
+            Optional<Slot> left =
+                    before.stream()
+                            .map(SlotListing.Found::slot)
+                            .filter(slot -> slot.compareTo(fence) < 0)
+                            .max(Comparator.naturalOrder());
+            if (left.isEmpty()) {
                 return Optional.empty();
             }
-            last = new Slot(fence.part(), fence.number() - 1);
+            last = left.get();
         } else {
             return Optional.empty();
         }

@@ -76,6 +76,19 @@ final class LogTailTest {
         assertThat(slots(LogTail.undrained(store, LOG, tasks))).containsExactly("1.3", "1.4");
     }
 
+    /// Its last slot may be the one that a janitor took first.
+    @Test
+    void fenceInTheFirstSlotOfAPartLooksBackPastTrimmedSlots() {
+        segments(1, 1, 3, new Slot(1, 1));
+        segments(1, 4, 4, new Slot(1, 3));
+        fence(1, 5, 2);
+        fence(2, 1, 0);
+        store.delete(new Slot(1, 4).key(LOG));
+
+        assertThat(slots(LogTail.below(store, LOG, closed(2, 1), tasks)))
+                .containsExactly("1.1", "1.2", "1.3");
+    }
+
     @Test
     void trimmedSlotsOfEarlierPartsCountAsCovered() {
         twoParts();
