@@ -49,9 +49,9 @@ public final class Recovery {
     /// memory and what is more in a file.
     ///
     /// @param closed where the log ends; nothing at or above its slot is read
-    /// @param tmp folder for temporary files
-    /// What seems damaged is read a second time, from the start: a bit may have flipped on its way
-    /// here, and a tenant that is given up keeps a floor that only a later recovery could reach.
+    /// @param tmp folder for temporary files What seems damaged is read a second time, from the
+    ///   start: a bit may have flipped on its way here, and a tenant that is given up keeps a floor
+    ///   that only a later recovery could reach.
     ///
     /// @throws StoreException if the store does not answer; recover again
     /// @throws ReplicaException.Corrupt if a segment itself cannot be read
@@ -70,10 +70,7 @@ public final class Recovery {
         }
         Recovered again = recovery.recover(log, closed);
         return new Recovered(
-                again.coverage(),
-                again.failed(),
-                again.segments(),
-                written + again.filesWritten());
+                again.coverage(), again.failed(), again.segments(), written + again.filesWritten());
     }
 
     private Recovered recover(LogName log, Fence.Closed closed) {

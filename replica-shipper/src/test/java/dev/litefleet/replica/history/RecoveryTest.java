@@ -216,14 +216,17 @@ final class RecoveryTest {
         }
     }
 
-    /// A bit that flips on its way is not in the store. Whichever read it is in, nobody is given up.
+    /// A bit that flips on its way is not in the store. Whichever read it is in, nobody is given
+    /// up.
     @Test
     void bitThatFlipsOnItsWayFailsNobody() throws IOException {
         boolean flipped = true;
         for (int read = 0; flipped; read++) {
             var memory = new MemoryObjectStore();
             var flaky = new FlakyObjectStore(memory);
-            try (var fleet = new LoggedFleet(memory, Files.createDirectory(folder.resolve("flip-" + read)), 2, 5)) {
+            try (var fleet =
+                    new LoggedFleet(
+                            memory, Files.createDirectory(folder.resolve("flip-" + read)), 2, 5)) {
                 Resident drained = fleet.residents().getFirst();
                 drained.live(2);
                 fleet.flush();
