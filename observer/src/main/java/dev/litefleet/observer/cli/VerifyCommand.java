@@ -61,7 +61,7 @@ final class VerifyCommand implements Callable<Integer> {
     @Parameters(index = "0", arity = "0..1", paramLabel = "TENANT")
     private @Nullable String id;
 
-    @Option(names = "--all", description = "Every tenant, deleted ones and the catalog too.")
+    @Option(names = "--all", description = "Every tenant that is not deleted, and the catalog.")
     private boolean all;
 
     @Option(
@@ -127,7 +127,10 @@ final class VerifyCommand implements Callable<Integer> {
         var tenants = new ArrayList<Fleet.Tenant>();
         if (all) {
             fleet.catalog().ifPresent(tenants::add);
-            tenants.addAll(fleet.tenants());
+            // Of a deleted one the objects are going, so what is left need not be whole.
+            fleet.tenants().stream()
+                    .filter(tenant -> !tenant.state().equals("deleted"))
+                    .forEach(tenants::add);
             return tenants;
         }
         String name = Objects.requireNonNull(id);

@@ -48,7 +48,26 @@ final class VerifyCommandTest {
             one.live(4).drain();
             one.live(2).flush();
             living.tenant("agent-2").live(3).drain();
+            living.tenant("gone").live(2).drain();
+            living.catalog()
+                    .commit(
+                            "update tenants set state = 'deleted', deleted_at = 1"
+                                    + " where id = 'gone'")
+                    .flush();
         }
+    }
+
+    /// Its objects are being erased.
+    @Test
+    void allLeavesOutWhatIsDeleted() throws IOException {
+        for (Path object : objects("gone").toList()) {
+            Files.delete(object);
+        }
+
+        Ran ran = run("verify", "--all");
+
+        assertThat(ran.code()).as(ran.out() + ran.err()).isZero();
+        assertThat(ran.out()).doesNotContain("gone  lineage");
     }
 
     @Test
