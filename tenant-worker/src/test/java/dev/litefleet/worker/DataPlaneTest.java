@@ -14,6 +14,7 @@ import io.vertx.ext.auth.jwt.JWTAuth;
 import io.vertx.ext.auth.jwt.JWTAuthOptions;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -228,6 +229,9 @@ final class DataPlaneTest {
                 send("/t/acme/v3/pipeline", running.token("rw", "acme"), "x".repeat(65537)),
                 413,
                 "BODY_TOO_LARGE");
+        // However slowly it is written: a connection closed under its client's hands is reset.
+        String slow = raw(head("/t/acme/v3/pipeline", "content-length: 3000000"), "x", 3_000_000);
+        assertThat(slow).startsWith("HTTP/1.1 413 ").contains("BODY_TOO_LARGE");
         // The same without an announced length.
         String answer =
                 raw(
@@ -482,6 +486,22 @@ final class DataPlaneTest {
         try (var socket = new Socket("127.0.0.1", port())) {
             socket.setSoTimeout(10_000);
             socket.getOutputStream().write(bytes.getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+        }
+    }
+
+    /// A head, then a body in small pieces, and only then a look at the answer.
+    private static String raw(String head, String piece, int times) throws IOException {
+        try (var socket = new Socket("127.0.0.1", port())) {
+            socket.setSoTimeout(10_000);
+            socket.setTcpNoDelay(true);
+            OutputStream out = socket.getOutputStream();
+            out.write(head.getBytes(StandardCharsets.US_ASCII));
+            byte[] some = piece.repeat(1000).getBytes(StandardCharsets.US_ASCII);
+            for (int sent = 0; sent < times; sent += some.length) {
+                out.write(some);
+            }
+            socket.shutdownOutput();
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
         }
     }

@@ -15,6 +15,8 @@ final class Body {
 
     private static final int DISCARD_BYTES_MAX = 4 << 20;
 
+    private static final long LINGER_MILLIS = 2000;
+
     private static final long NO_TIMER = -1;
 
     private final Vertx vertx;
@@ -33,7 +35,7 @@ final class Body {
     }
 
     /// @param whole is given the body
-    /// @param failed is given 413 or 408; the connection cannot be used any more after the answer
+    /// @param failed is given 413 or 408; the rest of the body may still be on its way
     static void read(
             HttpServerRequest request,
             Vertx vertx,
@@ -67,6 +69,19 @@ final class Body {
                 request.connection().close();
             }
         });
+    }
+
+    /// The same for one that has been answered because its body is too long. A connection that is
+    /// closed while its client still writes is reset, and the answer may be lost with it (RFC 9112,
+    /// 9.6); so it is closed only when the body does not end soon.
+    static void linger(HttpServerRequest request, Vertx vertx) {
+        if (request.isEnded()) {
+            return;
+        }
+        long close = vertx.setTimer(LINGER_MILLIS, _ -> request.connection().close());
+        request.endHandler(_ -> vertx.cancelTimer(close));
+        request.exceptionHandler(_ -> vertx.cancelTimer(close));
+        discard(request);
     }
 
     private static long announced(HttpServerRequest request) {

@@ -96,7 +96,9 @@ final class Call {
             response.putHeader("retry-after", "1");
         }
         end(error.status(), error.body());
-        if (error.status() == 413 || error.status() == 408) {
+        if (error.status() == 413) {
+            Body.linger(request, context.owner());
+        } else if (error.status() == 408) {
             // There is no end of the body to wait for, so no next request on this connection.
             request.connection().close();
         }
