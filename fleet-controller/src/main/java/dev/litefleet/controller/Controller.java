@@ -224,9 +224,10 @@ public final class Controller implements AutoCloseable {
             InstantSource clock,
             RandomGenerator random,
             Consumer<ControllerEnd> ended) {
+        // Before anything here is touched: a wrong setting must cost nothing.
+        ConditionalWriteProbe.run(store, SessionId.create(clock, random).ulid(), clock);
         Path catalogFolder = fresh(config.data().resolve("catalog"));
         Path tmp = fresh(config.data().resolve("catalog-tmp"));
-        ConditionalWriteProbe.run(store, SessionId.create(clock, random).ulid(), clock);
         var chain = new ControllerChain(store, tmp, tasks, clock, random);
         var auth = new InternalAuth(keys, clock, random);
         var link = new HttpWorkerLink(auth, config.releaseMax());

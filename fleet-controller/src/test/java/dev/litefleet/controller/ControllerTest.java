@@ -20,6 +20,7 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
@@ -42,6 +43,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -101,6 +103,23 @@ final class ControllerTest {
         Start second = start(Optional.empty(), Duration.ofSeconds(10));
 
         assertThat(second).isEqualTo(new Start.AlreadyRunning(first.internalAddress()));
+    }
+
+    /// Whatever is wrong with the store's settings: what is on this disk is still there after it.
+    @Test
+    void storeThatCannotBeUsedCostsNothingHere() throws IOException {
+        Path kept = folder.resolve("controller-1/catalog/main.db");
+        Files.createDirectories(kept.getParent());
+        Files.writeString(kept, "kept");
+        store.failNext(request ->
+                new StoreException.Misconfigured(
+                        request, "404 NoSuchBucket: create the bucket", null));
+
+        assertThatThrownBy(() -> start(Optional.empty()))
+                .isInstanceOf(StoreException.Misconfigured.class)
+                .hasMessageContaining("create the bucket");
+
+        assertThat(kept).hasContent("kept");
     }
 
     @Test

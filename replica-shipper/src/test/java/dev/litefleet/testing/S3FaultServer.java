@@ -12,6 +12,7 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.net.KeyCertOptions;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.security.MessageDigest;
@@ -32,7 +33,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -123,11 +126,17 @@ public final class S3FaultServer implements AutoCloseable {
     private static final class Refused extends RuntimeException {
         private final int status;
         private final String code;
+        private final Map<String, String> fields;
 
         private Refused(int status, String code) {
+            this(status, code, Map.of());
+        }
+
+        private Refused(int status, String code, Map<String, String> fields) {
             super(code);
             this.status = status;
             this.code = code;
+            this.fields = fields;
         }
     }
 
@@ -136,6 +145,11 @@ public final class S3FaultServer implements AutoCloseable {
     private static final DateTimeFormatter HTTP_DATE =
             DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ROOT)
                     .withZone(ZoneOffset.UTC);
+    private static final DateTimeFormatter AMZ_DATE =
+            DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT)
+                    .withZone(ZoneOffset.UTC);
+    private static final Duration SKEW_MAX = Duration.ofMinutes(15);
+    private static final Set<String> RIGHTS = Set.of("LIST", "GET", "PUT", "DELETE");
     private static final int KEYS_MAX = 1000;
 
     private final InstantSource clock;
@@ -155,17 +169,28 @@ public final class S3FaultServer implements AutoCloseable {
     private long number; // guarded by this; of the last change
     private int listingLag; // guarded by this
     private boolean conditional = true; // guarded by this
+    private boolean strictTime; // guarded by this
+    private String region = ""; // guarded by this; empty means whichever it is asked for
+    private final Set<String> rights = new TreeSet<>(RIGHTS); // guarded by this
     private @Nullable RandomGenerator chance; // guarded by this
     private int percent; // guarded by this
     private Duration latencyMin = Duration.ZERO; // guarded by this
     private Duration latencyMax = Duration.ZERO; // guarded by this
 
-    private S3FaultServer(InstantSource clock, int port) {
+    private final boolean tls;
+
+    private S3FaultServer(InstantSource clock, int port, @Nullable KeyCertOptions certificate) {
         this.clock = clock;
+        this.tls = certificate != null;
         this.keys.put(CREDENTIALS.accessKey(), "");
         this.vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
         this.server =
-                vertx.createHttpServer(new HttpServerOptions().setHost("127.0.0.1").setPort(port))
+                vertx.createHttpServer(
+                                new HttpServerOptions()
+                                        .setHost("127.0.0.1")
+                                        .setPort(port)
+                                        .setSsl(tls)
+                                        .setKeyCertOptions(certificate))
                         .requestHandler(this::arrive);
     }
 
@@ -177,13 +202,20 @@ public final class S3FaultServer implements AutoCloseable {
     /// @param clock of the objects and the Date header
     /// @param port 0 for a free one
     public static S3FaultServer start(InstantSource clock, int port) {
-        var server = new S3FaultServer(clock, port);
+        var server = new S3FaultServer(clock, port, null);
+        await(server.server.listen().toCompletionStage());
+        return server;
+    }
+
+    /// The same behind TLS.
+    public static S3FaultServer startTls(KeyCertOptions certificate) {
+        var server = new S3FaultServer(InstantSource.system(), 0, certificate);
         await(server.server.listen().toCompletionStage());
         return server;
     }
 
     public String endpoint() {
-        return "http://127.0.0.1:" + server.actualPort();
+        return (tls ? "https" : "http") + "://127.0.0.1:" + server.actualPort();
     }
 
     /// A store in this endpoint; give it [#CREDENTIALS], or a child process both halves in
@@ -238,6 +270,9 @@ public final class S3FaultServer implements AutoCloseable {
         latencyMax = Duration.ZERO;
         listingLag = 0;
         conditional = true;
+        strictTime = false;
+        region = "";
+        rights.addAll(RIGHTS);
     }
 
     /// Lets the delayed writes arrive, in the order they were sent.
@@ -263,6 +298,24 @@ public final class S3FaultServer implements AutoCloseable {
     /// From now on this bucket does not exist.
     public synchronized void withoutBucket(String bucket) {
         missing.add(bucket);
+    }
+
+    /// From now on a request whose signature is more than 15 minutes off the clock is refused.
+    public synchronized void checkTime() {
+        strictTime = true;
+    }
+
+    /// From now on every bucket lies in this region, and others' requests are sent there.
+    public synchronized void moveTo(String region) {
+        this.region = region;
+    }
+
+    /// From now on the credentials lack this right. Without `LIST` a read of a free key is refused
+    /// too, as Amazon does.
+    ///
+    /// @param right `LIST`, `GET`, `PUT` or `DELETE`
+    public synchronized void deny(String right) {
+        rights.remove(right);
     }
 
     /// What arrived, in order.
@@ -409,6 +462,9 @@ public final class S3FaultServer implements AutoCloseable {
             }
             synchronized (this) {
                 checkKey(http);
+                checkTime(http);
+                checkRegion(http);
+                checkRights(request);
                 if (missing.contains(request.bucket())) {
                     throw new Refused(404, "NoSuchBucket");
                 }
@@ -441,11 +497,9 @@ public final class S3FaultServer implements AutoCloseable {
                                             + "<Message>%s</Message><RequestId>1</RequestId></Error>")
                                     .formatted(refused.code, refused.code)
                                     .getBytes(UTF_8);
-            return new Answer(
-                    refused.status,
-                    Map.of("Content-Type", "application/xml"),
-                    document,
-                    document.length);
+            var fields = new TreeMap<>(refused.fields);
+            fields.put("Content-Type", "application/xml");
+            return new Answer(refused.status, fields, document, document.length);
         }
     }
 
@@ -456,6 +510,37 @@ public final class S3FaultServer implements AutoCloseable {
         }
         if (!keys.get(key.group(1)).equals(header(http, "x-amz-security-token"))) {
             throw new Refused(400, "InvalidToken");
+        }
+    }
+
+    private void checkTime(HttpServerRequest http) {
+        if (!strictTime) {
+            return;
+        }
+        Instant signed = AMZ_DATE.parse(header(http, "x-amz-date"), Instant::from);
+        if (Duration.between(signed, clock.instant()).abs().compareTo(SKEW_MAX) > 0) {
+            throw new Refused(403, "RequestTimeTooSkewed");
+        }
+    }
+
+    private void checkRegion(HttpServerRequest http) {
+        // Credential=<key>/<day>/<region>/s3/aws4_request
+        if (!region.isEmpty() && !header(http, "Authorization").contains("/" + region + "/s3/")) {
+            throw new Refused(301, "PermanentRedirect", Map.of("x-amz-bucket-region", region));
+        }
+    }
+
+    private void checkRights(Request request) {
+        boolean reads = request.verb().equals("GET") || request.verb().equals("HEAD");
+        String right =
+                switch (request.verb()) {
+                    case "HEAD" -> "GET";
+                    case "LIST", "GET", "DELETE" -> request.verb();
+                    default -> "PUT";
+                };
+        boolean hidden = reads && !bucket(request.bucket()).containsKey(request.key());
+        if (!rights.contains(right) || (hidden && !rights.contains("LIST"))) {
+            throw new Refused(403, "AccessDenied");
         }
     }
 

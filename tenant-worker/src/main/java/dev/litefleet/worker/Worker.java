@@ -6,7 +6,9 @@ import dev.litefleet.replica.log.CommitLogConfig;
 import dev.litefleet.replica.log.LogEnd;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.Tasks;
+import dev.litefleet.replica.objects.AccessProbe;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.service.Blocking;
@@ -147,6 +149,8 @@ public final class Worker implements AutoCloseable {
                         random,
                         end);
         commits.open();
+        AccessProbe.run(
+                store, Slot.FIRST.key(commits.name()), Slot.FIRST.next().key(commits.name()));
         folder.hold(session);
         tenants =
                 new Tenants(

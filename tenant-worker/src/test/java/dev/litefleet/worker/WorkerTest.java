@@ -10,11 +10,13 @@ import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
+import dev.litefleet.testing.S3FaultServer;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.HeartbeatReply;
 import dev.litefleet.worker.control.Registration;
@@ -22,8 +24,10 @@ import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.tenant.TenantConfig;
 import io.vertx.core.json.JsonObject;
+import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -70,6 +74,27 @@ final class WorkerTest {
                 assertThat(beat.assigned()).isEqualTo(1);
             });
         }
+    }
+
+    /// Without the right to list, a free slot reads as forbidden: a lapsed lease could never be
+    /// checked.
+    @Test
+    void workerThatMayNotListSaysSoAtItsStartAndLeavesItsFolderAlone() throws IOException {
+        Path kept = folder.resolve("w-1/tenants/acme/db");
+        Files.createDirectories(kept.getParent());
+        Files.writeString(kept, "kept");
+        try (var server = S3FaultServer.start()) {
+            server.deny("LIST");
+
+            assertThatThrownBy(() ->
+                            new RunningWorker(
+                                    folder,
+                                    () -> server.url("fleet").open(S3FaultServer.CREDENTIALS),
+                                    Map.of()))
+                    .hasCauseInstanceOf(StoreException.class)
+                    .hasMessageContaining("grant s3:ListBucket");
+        }
+        assertThat(kept).hasContent("kept");
     }
 
     /// Placement counts what is assigned, and a hibernated tenant stays assigned: a fleet of idle

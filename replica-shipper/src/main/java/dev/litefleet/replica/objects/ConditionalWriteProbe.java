@@ -54,12 +54,16 @@ public final class ConditionalWriteProbe {
     ///
     /// @param ulid never used before
     /// @throws Misconfigured if the store is unsuitable, naming what it did
+    /// @throws StoreException.Denied naming the permission that is missing
     /// @throws StoreException if it could not be tried out
     public static ProbeReport run(ObjectStore store, String ulid, InstantSource clock) {
         var probe = new ConditionalWriteProbe(store, "probe/" + ulid + "/");
         Instant start = clock.instant();
         Duration skew;
         try {
+            // A read goes first: it is repeated, so a wrong clock is found out and allowed for.
+            AccessProbe.needs("s3:ListBucket", () -> store.list(probe.folder, "", 1));
+            probe.requests.incrementAndGet();
             probe.create();
             for (int round = 1; round <= ROUNDS; round++) {
                 probe.race("race-" + round);
@@ -80,7 +84,12 @@ public final class ConditionalWriteProbe {
 
     private void create() {
         String key = folder + "create";
-        expect(put(key, body("first")), "create " + key, "occupied, though the key was free");
+        expect(
+                AccessProbe.needs("s3:PutObject", () -> put(key, body("first"))),
+                "create " + key,
+                "occupied, though the key was free");
+        AccessProbe.run(store, key, folder + "absent");
+        requests.addAndGet(3);
         expect(
                 !put(key, body("second")),
                 "create again " + key,
@@ -187,7 +196,12 @@ public final class ConditionalWriteProbe {
         List<ListedObject> left = store.list(folder, "", ObjectStore.LIST_MAX).objects();
         for (ListedObject object : left) {
             requests.incrementAndGet();
-            store.delete(object.key());
+            AccessProbe.needs(
+                    "s3:DeleteObject",
+                    () -> {
+                        store.delete(object.key());
+                        return true;
+                    });
         }
     }
 

@@ -33,6 +33,7 @@ import software.amazon.awssdk.core.checksums.RequestChecksumCalculation;
 import software.amazon.awssdk.core.checksums.ResponseChecksumValidation;
 import software.amazon.awssdk.core.exception.SdkClientException;
 import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.core.retry.RetryUtils;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.core.sync.ResponseTransformer;
 import software.amazon.awssdk.http.AbortableInputStream;
@@ -74,6 +75,8 @@ final class S3ObjectStore implements ObjectStore {
     /// Of an empty object MinIO says `bytes 0--1/0`.
     private static final Pattern CONTENT_RANGE =
             Pattern.compile("bytes ([0-9]{1,18})-(-1|[0-9]{1,18})/([0-9]{1,18})");
+
+    private static final String BUCKET_REGION = "x-amz-bucket-region";
 
     /// What may be stored in another class; see [StoreUrl.S3.Writes].
     private static final String DERIVED = "tenants/";
@@ -596,13 +599,23 @@ final class S3ObjectStore implements ObjectStore {
             try {
                 return send.get();
             } catch (SdkException failure) {
-                throw failed(request, failure);
+                throw RetryUtils.isClockSkewException(failure)
+                        ? skewed(request, failure)
+                        : failed(request, failure);
             } catch (RuntimeException shut) {
                 throw shut(request, shut);
             } finally {
                 reads.release();
             }
         });
+    }
+
+    /// The SDK learns the store's time from the refusal and signs the next request by it, so a read
+    /// is repeated like any that had no answer. Who writes sends again by a rule of his own.
+    private static Unavailable skewed(String request, SdkException failure) {
+        String answer =
+                failure instanceof AwsServiceException refused ? answer(refused) : words(failure);
+        return new Unavailable(request, answer, failure);
     }
 
     private void acquire(String request) {
@@ -630,7 +643,8 @@ final class S3ObjectStore implements ObjectStore {
 
     private static StoreException failed(String request, SdkException failure) {
         if (!(failure instanceof AwsServiceException refused)) {
-            return new Unavailable(request, words(failure), failure);
+            return new Unavailable(
+                    request, advised(words(failure), StoreAdvice.of(failure)), failure);
         }
         return switch (outcome(refused)) {
             case CREDENTIALS -> new Denied(request, answer(refused), refused);
@@ -657,7 +671,20 @@ final class S3ObjectStore implements ObjectStore {
     }
 
     private static String answer(AwsServiceException refused) {
-        return (refused.statusCode() + " " + code(refused)).strip();
+        return advised(
+                (refused.statusCode() + " " + code(refused)).strip(),
+                StoreAdvice.of(refused.statusCode(), code(refused), region(refused)));
+    }
+
+    private static String advised(String answer, Optional<String> advice) {
+        return advice.map(it -> answer + ": " + it).orElse(answer);
+    }
+
+    private static Optional<String> region(AwsServiceException refused) {
+        AwsErrorDetails details = refused.awsErrorDetails();
+        return details == null || details.sdkHttpResponse() == null
+                ? Optional.empty()
+                : details.sdkHttpResponse().firstMatchingHeader(BUCKET_REGION);
     }
 
     static String words(SdkException failure) {

@@ -17,6 +17,7 @@ import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.SimTasks;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -498,6 +499,38 @@ final class CommitLogTest {
                     assertThat(recording.attempts() - before).isBetween(20, 60);
                     assertThat(counting.count(Verb.LIST)).isZero();
                     assertThat(counting.count(Verb.GET)).isZero();
+                });
+    }
+
+    /// Some stores take one write a second of one key and count refused ones too: who asks again
+    /// sooner is refused for ever.
+    @Test
+    void keyThatMayBeAskedOnceASecondIsNotHammered() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world);
+                    var attempts = new HashMap<String, Integer>();
+                    var last = new HashMap<String, Long>();
+                    store.beforePut(key -> {
+                        boolean first = attempts.merge(key, 1, Integer::sum) == 1;
+                        Long before = last.put(key, world.nanos());
+                        if (first || world.nanos() - before < Duration.ofSeconds(1).toNanos()) {
+                            throw new Unavailable("put " + key, "429 TooManyRequests", null);
+                        }
+                    });
+                    counting.reset();
+                    long sequence = 0;
+                    for (int i = 0; i < 12; i++) {
+                        sequence = append(log, "a", true);
+                        world.sleep(Duration.ofMillis(10));
+                    }
+
+                    log.awaitDurable(sequence);
+
+                    assertThat(attempts.values()).allMatch(count -> count <= 8);
+                    assertThat(counting.count(Verb.GET) + counting.count(Verb.LIST)).isZero();
+                    assertThat(ends).isEmpty();
                 });
     }
 

@@ -15,17 +15,22 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.HistoryIndex;
 import dev.litefleet.replica.history.IndexPoint;
 import dev.litefleet.replica.log.LogEnd;
+import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.testing.FlakyObjectStore;
+import dev.litefleet.testing.S3FaultServer;
+import dev.litefleet.testing.S3FaultServer.Fault;
 import dev.litefleet.testing.TestClock;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -76,6 +81,40 @@ final class DurabilityTest {
                 tenant.state() instanceof TenantState.Active(var open)
                         && open.database().announced().value() >= txid
                         && open.database().pendingBytes() > 0);
+    }
+
+    /// The clock of this machine is wrong by a day from one moment to the next. What was refused is
+    /// signed again by the store's time and nobody is told anything before it is stored; while the
+    /// store refuses whatever the time, nobody is told anything at all.
+    @Test
+    void clockThatTheStoreDoesNotBelieveDelaysAnswersAndLosesNothing() {
+        var offset = new AtomicLong();
+        try (var server =
+                        S3FaultServer.start(
+                                () -> InstantSource.system().instant().plusSeconds(offset.get()),
+                                0);
+                ObjectStore bucket = server.url("fleet").open(S3FaultServer.CREDENTIALS);
+                var session = new TestSession(folder.resolve("skewed"), bucket)) {
+            server.checkTime();
+            Tenant tenant = session.assign("acme");
+            sql(tenant, "create table t(x)");
+            offset.set(-86_400);
+
+            assertThat(get(send(tenant, null, "insert into t values (1)")).durable())
+                    .isEqualTo(new Txid(2));
+
+            assertThat(server.requests().stream().filter(it -> it.status() == 403)).hasSize(1);
+            server.next("PUT", new Fault.Refuse(403, "RequestTimeTooSkewed"), Integer.MAX_VALUE);
+            var written = send(tenant, null, "insert into t values (2)");
+            var read = send(tenant, null, "select count(*) from t");
+            long refused = server.count("PUT");
+            await().until(() -> server.count("PUT") >= refused + 3);
+            assertThat(written).isNotDone();
+            assertThat(session.ended).isNotDone();
+            server.calm();
+            assertThat(get(written).durable()).isEqualTo(new Txid(3));
+            get(read);
+        }
     }
 
     @Test
