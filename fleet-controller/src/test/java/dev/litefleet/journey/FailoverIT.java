@@ -43,7 +43,7 @@ final class FailoverIT {
             var ledger = new Writers.Ledger();
             for (int round = 0; round < ROUNDS; round++) {
                 String victim = "w-" + (round % 2 + 1);
-                try (var writers = new Writers(fleet, tenants, CLIENTS, ledger, round)) {
+                try (var writers = new Writers(fleet.client(), tenants, CLIENTS, ledger, round)) {
                     await().atMost(TAKEOVER_MAX).until(() -> writers.acks() > TENANTS);
                     ProcessHandle process = fleet.worker(victim);
 
@@ -71,7 +71,7 @@ final class FailoverIT {
             for (int round = 0; round < ROUNDS; round++) {
                 String victim = "w-" + (round % 2 + 1);
                 int exits = exitsWith3(fleet, victim);
-                try (var writers = new Writers(fleet, tenants, CLIENTS, ledger, round)) {
+                try (var writers = new Writers(fleet.client(), tenants, CLIENTS, ledger, round)) {
                     await().atMost(TAKEOVER_MAX).until(() -> writers.acks() > TENANTS);
                     ProcessHandle process = fleet.worker(victim);
 

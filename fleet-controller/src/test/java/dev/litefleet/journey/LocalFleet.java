@@ -9,12 +9,7 @@ import dev.litefleet.cli.Litefleet;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ServerSocket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -53,6 +48,13 @@ final class LocalFleet implements AutoCloseable {
                     && json().path("results").path(0).path("type").asText().equals("ok");
         }
 
+        /// The stable code of what went wrong, of the first statement or of the whole request;
+        /// empty if nothing did.
+        String code() {
+            JsonNode first = json().path("results").path(0).path("error").path("code");
+            return first.asText(json().path("code").asText(""));
+        }
+
         List<List<String>> rows() {
             var rows = new ArrayList<List<String>>();
             for (JsonNode row :
@@ -69,11 +71,7 @@ final class LocalFleet implements AutoCloseable {
     private final int port;
     private final Map<String, String> environment;
     private final List<String> options;
-    private final HttpClient client =
-            HttpClient.newBuilder()
-                    .version(HttpClient.Version.HTTP_1_1)
-                    .connectTimeout(Duration.ofSeconds(5))
-                    .build();
+    private final FleetClient client;
     private Process up;
 
     private LocalFleet(Path data, Map<String, String> environment, List<String> options) {
@@ -81,6 +79,7 @@ final class LocalFleet implements AutoCloseable {
         this.port = freePort();
         this.environment = environment;
         this.options = options;
+        this.client = new FleetClient(base(), data.resolve("admin.key"));
         this.up = spawn();
     }
 
@@ -178,11 +177,11 @@ final class LocalFleet implements AutoCloseable {
     }
 
     String adminKey() {
-        try {
-            return Files.readString(data.resolve("admin.key")).trim();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return client.adminKey();
+    }
+
+    FleetClient client() {
+        return client;
     }
 
     Tenant provision(String id) throws Exception {
@@ -190,52 +189,21 @@ final class LocalFleet implements AutoCloseable {
     }
 
     Tenant provision(String id, String body) throws Exception {
-        HttpResponse<String> answer = api("PUT", "/api/v1/tenants/" + id, body);
-        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(201);
-        JsonNode json = JSON.readTree(answer.body());
-        return new Tenant(id, json.path("url").asText(), json.path("token").path("jwt").asText());
+        return client.provision(id, body);
     }
 
     HttpResponse<String> api(String method, String path, String body) throws Exception {
-        return client.send(
-                HttpRequest.newBuilder(URI.create(base() + path))
-                        .header("authorization", "Bearer " + adminKey())
-                        .method(method, BodyPublishers.ofString(body))
-                        .timeout(Duration.ofSeconds(60))
-                        .build(),
-                BodyHandlers.ofString());
+        return client.api(method, path, body);
     }
 
     HttpResponse<String> get(String path) throws IOException, InterruptedException {
-        return client.send(
-                HttpRequest.newBuilder(URI.create(base() + path))
-                        .timeout(Duration.ofSeconds(5))
-                        .build(),
-                BodyHandlers.ofString());
+        return client.get(path);
     }
 
     /// One autocommit statement by a stateless pipeline.
     Answer execute(Tenant tenant, String sql, String... textArgs)
             throws IOException, InterruptedException {
-        var statement = JSON.createObjectNode().put("sql", sql);
-        var args = statement.putArray("args");
-        for (String arg : textArgs) {
-            args.addObject().put("type", "text").put("value", arg);
-        }
-        var pipeline = JSON.createObjectNode();
-        var requests = pipeline.putArray("requests");
-        requests.addObject().put("type", "execute").set("stmt", statement);
-        requests.addObject().put("type", "close");
-        HttpResponse<String> answer =
-                client.send(
-                        HttpRequest.newBuilder(URI.create(tenant.url() + "v2/pipeline"))
-                                .header("authorization", "Bearer " + tenant.token())
-                                .POST(BodyPublishers.ofString(pipeline.toString()))
-                                .timeout(Duration.ofSeconds(60))
-                                .build(),
-                        BodyHandlers.ofString());
-        return new Answer(
-                answer.statusCode(), answer.body(), answer.headers().firstValue("litefleet-txid"));
+        return client.execute(tenant, sql, textArgs);
     }
 
     /// The process of a worker, found by its name in the command line.

@@ -5,26 +5,37 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.litefleet.journey.LocalFleet.Answer;
 import dev.litefleet.journey.LocalFleet.Tenant;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 
 /// Clients that write unique rows, one autocommit insert a request, and remember what they were
 /// told. The table has no unique constraint, so a row that went in twice shows.
 final class Writers implements AutoCloseable {
     /// What all writers of a test were told, by tenant.
     record Ledger(Map<String, Set<String>> acknowledged, Map<String, Set<String>> unknown) {
+        /// Rows that were acknowledged.
+        long size() {
+            return acknowledged.values().stream().mapToLong(Set::size).sum();
+        }
+
         Ledger() {
             this(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
         }
     }
 
-    private final LocalFleet fleet;
+    private static final long REFUSED_PAUSE_NANOS = 20_000_000;
+
+    private final FleetClient fleet;
+    private final long pauseNanos;
     private final List<Tenant> tenants;
     private final List<Thread> threads = new ArrayList<>();
     private final Ledger ledger;
@@ -35,8 +46,20 @@ final class Writers implements AutoCloseable {
 
     /// @param ledger of this and the rounds before
     /// @param round makes the rows of these writers differ from all others
-    Writers(LocalFleet fleet, List<Tenant> tenants, int clients, Ledger ledger, int round) {
+    Writers(FleetClient fleet, List<Tenant> tenants, int clients, Ledger ledger, int round) {
+        this(fleet, tenants, clients, ledger, round, Duration.ZERO);
+    }
+
+    /// @param pause of each client after each answer
+    Writers(
+            FleetClient fleet,
+            List<Tenant> tenants,
+            int clients,
+            Ledger ledger,
+            int round,
+            Duration pause) {
         this.fleet = fleet;
+        this.pauseNanos = pause.toNanos();
         this.tenants = tenants;
         this.ledger = ledger;
         this.round = "r" + round;
@@ -60,8 +83,13 @@ final class Writers implements AutoCloseable {
                 }
             } catch (IOException lost) {
                 rows(ledger.unknown(), tenant).add(row);
+                // Nobody listens. Asking on and on would slow the start of whoever will.
+                LockSupport.parkNanos(REFUSED_PAUSE_NANOS);
             } catch (InterruptedException stop) {
                 return;
+            }
+            if (pauseNanos > 0) {
+                LockSupport.parkNanos(pauseNanos);
             }
         }
     }
@@ -94,6 +122,32 @@ final class Writers implements AutoCloseable {
         for (Thread thread : threads) {
             thread.join();
         }
+    }
+
+    /// Every row that was acknowledged until now is there, and SQLite finds the files whole. While
+    /// the clients write on.
+    void verifyAcknowledged() throws Exception {
+        for (Tenant tenant : tenants) {
+            Set<String> acknowledged = Set.copyOf(rows(ledger.acknowledged(), tenant));
+            Answer all = fleet.execute(tenant, "select id from rows");
+            assertThat(all.ok()).as(tenant.id() + ": " + all.body()).isTrue();
+            var found = new HashSet<String>();
+            all.rows().forEach(row -> found.add(row.getFirst()));
+            assertThat(found).as("rows of " + tenant.id()).containsAll(acknowledged);
+            assertThat(fleet.execute(tenant, "pragma integrity_check").rows())
+                    .containsExactly(List.of("ok"));
+        }
+    }
+
+    /// Rows that are there though their clients were never told so, over all tenants.
+    long unacknowledgedButThere() throws Exception {
+        long count = 0;
+        for (Tenant tenant : tenants) {
+            for (List<String> row : fleet.execute(tenant, "select id from rows").rows()) {
+                count += rows(ledger.acknowledged(), tenant).contains(row.getFirst()) ? 0 : 1;
+            }
+        }
+        return count;
     }
 
     /// Every acknowledged row is there, no row is there twice, nothing is there that nobody wrote,
