@@ -88,7 +88,7 @@ public final class ShippedDatabase {
     private long pendingBytes; // under lock
     private ChangedPages changed; // under lock; durable and not in `frozen` or drained
     private List<IndexPoint> points = new ArrayList<>(); // under lock; the entries of `changed`
-    private @Nullable Captured lastDurable; // under lock
+    private @Nullable Durable lastDurable; // under lock
     private @Nullable Frozen frozen; // under lock; a drain that is under way, or failed
     private long drained; // under lock
     private WalPosition drainedTo; // under lock
@@ -129,12 +129,15 @@ public final class ShippedDatabase {
                 if (firstUndrainedSlot == null) {
                     firstUndrainedSlot = slot;
                 }
-                lastDurable = this;
+                lastDurable = new Durable(txid, to); // Not its pages, which may be millions.
             }
             gate.durable(txid);
             whenDurable.run();
         }
     }
+
+    /// A commit that is in the store.
+    private record Durable(long txid, WalPosition to) {}
 
     /// A drain as it will be written, however often that takes: the same bytes each time.
     private record Frozen(DrainInput input, WalPosition to, long firstCommit, Slot firstSlot) {}
@@ -497,7 +500,7 @@ public final class ShippedDatabase {
             if (frozen != null || points.isEmpty()) {
                 return frozen;
             }
-            Captured last = requireDurable();
+            Durable last = requireDurable();
             IndexPoint end = points.getLast();
             if (end.max().value() != last.txid) {
                 // The log is in the middle of telling us about a merged entry.
@@ -523,7 +526,7 @@ public final class ShippedDatabase {
         }
     }
 
-    private Captured requireDurable() {
+    private Durable requireDurable() {
         if (lastDurable == null) {
             throw new IllegalStateException("points without a durable commit");
         }

@@ -1,23 +1,31 @@
 package dev.litefleet.worker.tenant;
 
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.history.LineageStart;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.StoreUrl;
 import dev.litefleet.replica.sqlite.StatementResult;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /// A process that commits one large transaction, releases its tenant and opens it again from the
 /// store: a child of [LargeTransactionTest], which gives it little heap.
 ///
-/// Arguments: a store's URL, an empty folder, MiB to write. Prints one line: a digest of what was
-/// written, one of what came back, MiB of the highest use of the heap after a collection and
-/// before, seconds until the answer and in all.
+/// Arguments: a store's URL, an empty folder, MiB to write, bytes of a page. Prints one line: a
+/// digest of what was written, one of what came back, MiB of the highest use of the heap after a
+/// collection and before, seconds until the answer and in all.
 public final class LargeTransaction {
     private static final int ROW_BYTES = 16_000;
 
@@ -44,11 +52,10 @@ public final class LargeTransaction {
         String written;
         String read;
         try (ObjectStore store = StoreUrl.parse(args[0]).open()) {
-            Txid floor;
+            Txid floor = begin(store, Path.of(args[1]), Integer.parseInt(args[3]));
             try (var session =
                     new TestSession(Path.of(args[1]), store, config, TenantConfig.DEFAULT)) {
-                Tenant tenant = session.assign("acme", Durability.SYNC, 1, Txid.NONE, quota);
-                run(tenant, "create table t(x)");
+                Tenant tenant = session.assign("acme", Durability.SYNC, 1, floor, quota);
                 long rows = bytes / ROW_BYTES / 4;
                 StreamId stream = session.stream();
                 patiently(TestSession.send(tenant, stream, "begin"));
@@ -89,6 +96,28 @@ public final class LargeTransaction {
                 TimeUnit.NANOSECONDS.toSeconds(answered - start),
                 TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start));
         System.exit(0);
+    }
+
+    /// Begins the tenant's lineage with a database of such pages, as an import does.
+    private static Txid begin(ObjectStore store, Path folder, int pageSize) {
+        Path file = folder.resolve("begin.db");
+        try (Connection db = DriverManager.getConnection("jdbc:sqlite:" + file);
+                Statement sql = db.createStatement()) {
+            sql.execute("pragma page_size = " + pageSize);
+            sql.execute("create table t(x)");
+            int pages = Math.toIntExact(Files.size(file) / pageSize);
+            LineageStart.write(
+                    store,
+                    TestSession.key("acme"),
+                    new Txid(1),
+                    Instant.EPOCH,
+                    new LineageStart.Image(file, pageSize, pages),
+                    folder);
+            Files.delete(file);
+        } catch (SQLException | IOException failed) {
+            throw new IllegalStateException("cannot begin a database", failed);
+        }
+        return new Txid(1);
     }
 
     /// Rows, bytes, and a sum over some bytes of each row.
