@@ -4,9 +4,12 @@ import com.github.f4b6a3.ulid.UlidCreator;
 import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.ControllerConfig;
 import dev.litefleet.controller.ControllerEnd;
+import dev.litefleet.controller.ControllerMetrics;
 import dev.litefleet.controller.RetentionConfig;
 import dev.litefleet.controller.Start;
 import dev.litefleet.controller.api.ApiErrors;
+import dev.litefleet.controller.api.EventRoutes;
+import dev.litefleet.controller.api.FleetRoutes;
 import dev.litefleet.controller.api.HoldRoutes;
 import dev.litefleet.controller.api.OpenApiRoutes;
 import dev.litefleet.controller.api.OperationRoutes;
@@ -21,6 +24,7 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.service.Blocking;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
+import dev.litefleet.service.Metrics;
 import dev.litefleet.service.Reply;
 import dev.litefleet.service.Tokens;
 import io.vertx.core.DeploymentOptions;
@@ -35,6 +39,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -142,13 +147,26 @@ final class ControlPlane implements AutoCloseable {
         var operations = new OperationRoutes(controller, apiKeys, tokens, blocking);
         var holds = new HoldRoutes(controller, clock, blocking);
         var workers = new WorkerRoutes(controller, apiKeys, blocking);
+        var events = new EventRoutes(controller, apiKeys, blocking);
+        var fleet = new FleetRoutes(controller, apiKeys, clock, blocking);
+        var metrics = new Metrics();
+        ControllerMetrics.register(metrics.registry(), controller);
+        metrics.mount(controller.internalRouter());
         int loops = Math.max(1, Runtime.getRuntime().availableProcessors());
         vertx.deployVerticle(
                         () ->
                                 new PublicServer(
                                         settings,
                                         gateways,
-                                        router(tenants, operations, holds, workers, blocking)),
+                                        router(
+                                                List.of(
+                                                        tenants::mount,
+                                                        operations::mount,
+                                                        events::mount,
+                                                        holds::mount,
+                                                        workers::mount,
+                                                        fleet::mount),
+                                                blocking)),
                         new DeploymentOptions().setInstances(loops))
                 .toCompletionStage()
                 .toCompletableFuture()
@@ -156,18 +174,11 @@ final class ControlPlane implements AutoCloseable {
                 .join();
     }
 
-    private Router router(
-            TenantRoutes tenants,
-            OperationRoutes operations,
-            HoldRoutes holds,
-            WorkerRoutes workers,
-            Blocking blocking) {
+    /// @param api in this order: some rely on what an earlier one lets in
+    private Router router(List<Consumer<Router>> api, Blocking blocking) {
         Router router = Router.router(vertx);
         router.route().handler(ControlPlane::stamp);
-        tenants.mount(router);
-        operations.mount(router);
-        holds.mount(router);
-        workers.mount(router);
+        api.forEach(routes -> routes.accept(router));
         OpenApiRoutes.mount(router);
         router.get("/livez").handler(context -> context.response().end("ok\n"));
         router.get("/readyz").handler(blocking.route(_ -> controller, ControlPlane::ready));

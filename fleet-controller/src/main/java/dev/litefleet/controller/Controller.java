@@ -4,9 +4,14 @@ import static dev.litefleet.controller.catalog.Waiting.await;
 
 import dev.litefleet.controller.catalog.ApiKeyRow;
 import dev.litefleet.controller.catalog.Begun;
+import dev.litefleet.controller.catalog.Cancellation;
 import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.catalog.Changed;
 import dev.litefleet.controller.catalog.Deletion;
 import dev.litefleet.controller.catalog.Erasure;
+import dev.litefleet.controller.catalog.EventQuery;
+import dev.litefleet.controller.catalog.EventRow;
+import dev.litefleet.controller.catalog.FleetCounts;
 import dev.litefleet.controller.catalog.HoldRow;
 import dev.litefleet.controller.catalog.Holding;
 import dev.litefleet.controller.catalog.IdempotencyKey;
@@ -43,6 +48,7 @@ import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.Point;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.history.HistoryWindows;
 import dev.litefleet.replica.history.JanitorReport;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
@@ -432,15 +438,36 @@ public final class Controller implements AutoCloseable {
                 .thenApply(this::provisioned);
     }
 
+    /// Gives a tenant another spec, if it has this etag.
+    public CompletableFuture<Changed> change(TenantId tenant, long etag, TenantSpec spec) {
+        return serving(() -> parts.catalog.change(tenant, etag, spec))
+                .thenApply(result -> {
+                    if (result instanceof Changed.Done(var row, var before)) {
+                        respecified(row, before);
+                    }
+                    return result;
+                });
+    }
+
     /// A worker learns of another durability or quota with its next assignment.
     private Provisioned provisioned(Provisioned result) {
-        if (result instanceof Provisioned.Updated(var row, var before)
-                && row.session() != null
+        if (result instanceof Provisioned.Updated(var row, var before)) {
+            respecified(row, before);
+        }
+        return result;
+    }
+
+    private void respecified(TenantRow row, TenantSpec before) {
+        if (row.session() != null
                 && (row.spec().durability() != before.durability()
                         || !row.spec().quotas().equals(before.quotas()))) {
             unassign.start(row.id(), row.session(), row.assignment());
         }
-        return result;
+    }
+
+    /// How long the histories of tenants are kept that ask for nothing else.
+    public HistoryWindows windows() {
+        return parts.config.retention().windows();
     }
 
     /// Tombstones included.
@@ -561,8 +588,29 @@ public final class Controller implements AutoCloseable {
     /// The newest ones, newest first.
     ///
     /// @param before id that those of the page before ended with; empty for the first page
-    public CompletableFuture<List<OperationRow>> operations(String before, int limit) {
-        return serving(() -> parts.catalog.operations(before, limit));
+    /// @param state nothing for all
+    public CompletableFuture<List<OperationRow>> operations(
+            String before, int limit, Optional<OperationState> state) {
+        return serving(() -> parts.catalog.operations(before, limit, state));
+    }
+
+    /// Ends an operation before its last commit.
+    public CompletableFuture<Cancellation> cancel(String operation) {
+        return serving(() -> started("cancel-" + operation, () -> operations.cancel(operation)));
+    }
+
+    /// Operations of this process, for metrics.
+    public Operations operations() {
+        return operations;
+    }
+
+    /// What happened, the oldest first.
+    public CompletableFuture<List<EventRow>> events(EventQuery query) {
+        return serving(() -> parts.catalog.events(query));
+    }
+
+    public CompletableFuture<FleetCounts> counts() {
+        return serving(parts.catalog::counts);
     }
 
     /// How far a running operation is.
@@ -590,6 +638,11 @@ public final class Controller implements AutoCloseable {
     /// How far a deleted tenant is erased; nothing if it is not deleted.
     public CompletableFuture<Optional<Erasure>> erasure(TenantId tenant) {
         return serving(() -> parts.catalog.erasure(tenant));
+    }
+
+    /// What the janitor did since this process began, for metrics.
+    public JanitorRounds janitor() {
+        return janitor;
     }
 
     /// The next round of the janitor, now.

@@ -1,5 +1,7 @@
 package dev.litefleet.replica;
 
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -97,14 +99,29 @@ public abstract sealed class ReplicaException extends RuntimeException {
         private final Point requested;
         private final @Nullable Txid before;
         private final @Nullable Txid after;
+        private final @Nullable Instant timeBefore;
+        private final @Nullable Instant timeAfter;
 
         public PointNotExact(Point requested, @Nullable Txid before, @Nullable Txid after) {
+            this(requested, before, null, after, null);
+        }
+
+        /// @param timeBefore commit time of `before`, null if it is not known
+        /// @param timeAfter commit time of `after`, null if it is not known
+        public PointNotExact(
+                Point requested,
+                @Nullable Txid before,
+                @Nullable Instant timeBefore,
+                @Nullable Txid after,
+                @Nullable Instant timeAfter) {
             super(
                     "point is not exact any more [point=%s, before=%s, after=%s]"
                             .formatted(requested, before, after));
             this.requested = requested;
             this.before = before;
             this.after = after;
+            this.timeBefore = timeBefore;
+            this.timeAfter = timeAfter;
         }
 
         public Point requested() {
@@ -119,6 +136,32 @@ public abstract sealed class ReplicaException extends RuntimeException {
         /// The nearest exact point after the requested one.
         public Optional<Txid> after() {
             return Optional.ofNullable(after);
+        }
+
+        /// When [#before] was committed, if that is known.
+        public Optional<Instant> timeBefore() {
+            return Optional.ofNullable(timeBefore);
+        }
+
+        /// When [#after] was committed, if that is known.
+        public Optional<Instant> timeAfter() {
+            return Optional.ofNullable(timeAfter);
+        }
+
+        /// For people: what cannot be had, and what is left around it.
+        public String words() {
+            return "%s can no longer be restored exactly; before it: %s, after it: %s"
+                    .formatted(requested, place(before, timeBefore), place(after, timeAfter));
+        }
+
+        private static String place(@Nullable Txid txid, @Nullable Instant time) {
+            if (txid == null) {
+                return "nothing";
+            }
+            String point = "@" + Long.toHexString(txid.value());
+            return time == null
+                    ? point
+                    : "%s (%s)".formatted(point, time.truncatedTo(ChronoUnit.MILLIS));
         }
 
         @Override

@@ -9,14 +9,20 @@ import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.ReplicaException.TooLarge;
 import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
+import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Misconfigured;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletionException;
 
 /// An HTTP error body, `application/problem+json` (RFC 9457).
@@ -25,8 +31,14 @@ import java.util.concurrent.CompletionException;
 /// @param detail what happened and what to do next
 /// @param retryable whether the same request may succeed later without change
 /// @param errors the fields that are wrong, empty when the request as a whole is
+/// @param members what else a client may want to know of this code; values of JSON
 public record Problem(
-        int status, String code, String detail, boolean retryable, List<FieldError> errors) {
+        int status,
+        String code,
+        String detail,
+        boolean retryable,
+        List<FieldError> errors,
+        Map<String, Object> members) {
     /// One field that is wrong.
     ///
     /// @param pointer RFC 6901 pointer into the request body
@@ -34,6 +46,11 @@ public record Problem(
 
     public Problem(int status, String code, String detail, boolean retryable) {
         this(status, code, detail, retryable, List.of());
+    }
+
+    public Problem(
+            int status, String code, String detail, boolean retryable, List<FieldError> errors) {
+        this(status, code, detail, retryable, errors, Map.of());
     }
 
     /// A request that could not be read.
@@ -70,12 +87,43 @@ public record Problem(
             case Fenced _ -> new Problem(503, "OUTCOME_UNKNOWN", detail, false);
             case Corrupt _ -> new Problem(500, "REPLICA_CORRUPT", detail, false);
             case HistoryIncomplete _ -> new Problem(500, failure.code(), detail, false);
-            case PointNotExact _ -> new Problem(422, failure.code(), detail, false);
-            case PointNotFound _ -> new Problem(404, failure.code(), detail, false);
+            case PointNotExact near -> notExact(near);
+            case PointNotFound none -> notFound(none);
             case InconsistentStore _ -> new Problem(500, failure.code(), detail, false);
             case TooLarge _ -> new Problem(413, failure.code(), detail, false);
             case UnsupportedFormat _ -> new Problem(500, failure.code(), detail, false);
         };
+    }
+
+    private static Problem notExact(PointNotExact near) {
+        var members = new LinkedHashMap<String, Object>();
+        near.before().ifPresent(txid -> members.put("before", state(txid, near.timeBefore())));
+        near.after().ifPresent(txid -> members.put("after", state(txid, near.timeAfter())));
+        members.put(
+                "hint", "ask for one of these TXIDs, or send \"nearest\": \"before\" or \"after\"");
+        return new Problem(422, near.code(), near.words(), false, List.of(), members);
+    }
+
+    private static Map<String, Object> state(Txid txid, Optional<Instant> time) {
+        var state = new LinkedHashMap<String, Object>();
+        state.put("txid", txid.toString());
+        time.ifPresent(
+                at -> state.put("commit_time", at.truncatedTo(ChronoUnit.MILLIS).toString()));
+        return state;
+    }
+
+    private static Problem notFound(PointNotFound none) {
+        String last = none.last().toString();
+        return none.last().equals(Txid.NONE)
+                ? new Problem(404, none.code(), "the tenant has no commit yet", false)
+                : new Problem(
+                        404,
+                        none.code(),
+                        "no state at %s: the history does not reach there; its last commit is @%s"
+                                .formatted(none.requested(), Long.toHexString(none.last().value())),
+                        false,
+                        List.of(),
+                        Map.of("latest_txid", last));
     }
 
     private static Problem of(StoreException failure) {
@@ -106,6 +154,7 @@ public record Problem(
                                     .put("detail", e.detail())));
             json.put("errors", list);
         }
+        members.forEach(json::put);
         return json;
     }
 

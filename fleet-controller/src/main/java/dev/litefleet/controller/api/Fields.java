@@ -144,7 +144,8 @@ final class Fields {
         }
     }
 
-    private <T> Optional<T> wrong(String name, String detail) {
+    /// Notes what is wrong with a field.
+    <T> Optional<T> wrong(String name, String detail) {
         findings.errors.add(new FieldError(pointer(name), detail));
         return Optional.empty();
     }

@@ -5,11 +5,13 @@ import dev.litefleet.controller.catalog.Erasure;
 import dev.litefleet.controller.catalog.HoldRow;
 import dev.litefleet.controller.catalog.Holding;
 import dev.litefleet.controller.catalog.TenantRow;
+import dev.litefleet.replica.Point;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.HeldRange;
 import dev.litefleet.service.Blocking;
 import dev.litefleet.service.Problem;
+import dev.litefleet.service.Problem.FieldError;
 import dev.litefleet.service.Refused;
 import dev.litefleet.service.Reply;
 import io.vertx.core.json.JsonArray;
@@ -20,16 +22,14 @@ import io.vertx.ext.web.handler.BodyHandler;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Below `/api/v1/tenants/{id}`: holds, and the receipt of a deletion.
 public final class HoldRoutes {
     private static final int BODY_BYTES_MAX = 4 << 10;
-    private static final Pattern TXID = Pattern.compile("[0-9a-f]{1,16}");
 
     private final Controller controller;
     private final InstantSource clock;
@@ -58,7 +58,16 @@ public final class HoldRoutes {
 
     private record One(TenantId tenant, String hold) {}
 
-    private record Put(TenantId tenant, HoldRow hold) {}
+    /// @param from nothing for the oldest commit
+    /// @param to nothing for all that will ever come
+    /// @param life nothing for a hold that does not end by itself
+    private record Put(
+            TenantId tenant,
+            String name,
+            Optional<AskedPoint> from,
+            Optional<AskedPoint> to,
+            String reason,
+            Optional<Duration> life) {}
 
     private TenantId tenant(RoutingContext context) {
         return TenantId.parse(String.valueOf(context.pathParam("id")));
@@ -71,36 +80,67 @@ public final class HoldRoutes {
     private Put readPut(RoutingContext context) {
         JsonObject json = context.body().isEmpty() ? null : context.body().asJsonObject();
         var fields = new Fields(json == null ? new JsonObject() : json);
-        Txid from = fields.text("from", HoldRoutes::txid).orElse(new Txid(1));
-        Txid to = fields.text("to", HoldRoutes::txid).orElse(HeldRange.OPEN);
-        Optional<String> reason = fields.text("reason", text -> text);
+        Optional<Point> from = fields.text("from", HoldRoutes::point);
+        Optional<Point> to = fields.text("to", HoldRoutes::point);
+        Optional<AskedPoint.Nearest> nearest = AskedPoint.nearest(fields);
+        String reason = fields.text("reason", text -> text).orElse("");
         Optional<Duration> life =
                 fields.text("expires_in", Lifetime::parse).flatMap(duration -> duration);
-        Optional<HeldRange> range = fields.checked("to", () -> new HeldRange(from, to));
-        Instant now = clock.instant();
-        Optional<HoldRow> hold =
-                fields.checked(
-                        "reason",
-                        () ->
-                                new HoldRow(
-                                        String.valueOf(context.pathParam("hold")),
-                                        range.orElse(new HeldRange(from, HeldRange.OPEN)),
-                                        reason.orElse(""),
-                                        now,
-                                        life.map(now::plus).orElse(null)));
+        if (from.orElse(null) instanceof Point.At(var first)
+                && to.orElse(null) instanceof Point.At(var last)) {
+            fields.checked("to", () -> new HeldRange(first, last));
+        }
+        fields.checked("reason", () -> HoldRow.checkedReason(reason));
         fields.refuseIfWrong();
-        return new Put(tenant(context), hold.orElseThrow());
+        return new Put(
+                tenant(context),
+                HoldRow.checkedName(String.valueOf(context.pathParam("hold"))),
+                from.map(at -> new AskedPoint(at, nearest)),
+                to.map(at -> new AskedPoint(at, nearest)),
+                reason,
+                life);
     }
 
-    private static Txid txid(String text) {
-        if (!TXID.matcher(text).matches() || HexFormat.fromHexDigitsToLong(text) < 1) {
-            throw new IllegalArgumentException("must be a TXID, 1 to 16 hexadecimal digits");
+    private static Point point(String text) {
+        Point point = Point.parse(text);
+        if (point.equals(new Point.At(Txid.NONE))) {
+            throw new IllegalArgumentException("there is no commit 0");
         }
-        return new Txid(HexFormat.fromHexDigitsToLong(text));
+        return point;
+    }
+
+    /// A TXID stands for itself, whether or not there is such a commit yet; other points are looked
+    /// for now.
+    private Txid txid(TenantId tenant, AskedPoint asked) {
+        return asked.at() instanceof Point.At(var txid)
+                ? txid
+                : asked.find(controller, tenant).plan().target();
+    }
+
+    private HoldRow hold(Put put) {
+        Txid from = put.from().map(asked -> txid(put.tenant(), asked)).orElse(new Txid(1));
+        Txid to = put.to().map(asked -> txid(put.tenant(), asked)).orElse(HeldRange.OPEN);
+        HeldRange range;
+        try {
+            range = new HeldRange(from, to);
+        } catch (IllegalArgumentException backwards) {
+            throw new Refused(
+                    new Problem(
+                            422,
+                            "VALIDATION",
+                            "1 field is wrong",
+                            false,
+                            List.of(
+                                    new FieldError(
+                                            "/to", String.valueOf(backwards.getMessage())))));
+        }
+        Instant now = clock.instant();
+        return new HoldRow(
+                put.name(), range, put.reason(), now, put.life().map(now::plus).orElse(null));
     }
 
     private Reply put(Put put) {
-        return switch (Answers.await(controller.hold(put.tenant(), put.hold()))) {
+        return switch (Answers.await(controller.hold(put.tenant(), hold(put)))) {
             case Holding.Held(var hold, var fresh) ->
                     Reply.json(fresh ? 201 : 200, json(hold))
                             .with(
@@ -180,16 +220,14 @@ public final class HoldRoutes {
 
     /// Why a held tenant is not deleted.
     static Reply held(TenantId tenant, List<HoldRow> holds) {
-        var problem =
+        return Reply.of(
                 new Problem(
                         423,
                         "HELD",
                         "tenant %s has holds; release them first".formatted(tenant),
-                        false);
-        return new Reply(
-                423,
-                Reply.of(problem).headers(),
-                problem.toJson().put("holds", json(holds)).toBuffer());
+                        false,
+                        List.of(),
+                        Map.of("holds", json(holds))));
     }
 
     /// How far a deleted tenant is erased.

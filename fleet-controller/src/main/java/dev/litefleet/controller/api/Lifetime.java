@@ -33,6 +33,22 @@ final class Lifetime {
         return Optional.of(sum);
     }
 
+    /// As [#parse] reads it: `7d`, `1d12h`.
+    static String words(Duration duration) {
+        var text = new StringBuilder();
+        append(text, duration.toDays(), 'd');
+        append(text, duration.toHoursPart(), 'h');
+        append(text, duration.toMinutesPart(), 'm');
+        append(text, duration.toSecondsPart(), 's');
+        return text.isEmpty() ? "0s" : text.toString();
+    }
+
+    private static void append(StringBuilder text, long amount, char unit) {
+        if (amount > 0) {
+            text.append(amount).append(unit);
+        }
+    }
+
     private static long part(Matcher parts, int group) {
         String digits = parts.group(group);
         return digits == null ? 0 : Long.parseLong(digits);

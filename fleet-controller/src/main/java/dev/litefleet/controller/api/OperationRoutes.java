@@ -6,15 +6,16 @@ import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.auth.ApiKeys;
 import dev.litefleet.controller.auth.TenantTokens;
 import dev.litefleet.controller.catalog.Begun;
+import dev.litefleet.controller.catalog.Cancellation;
 import dev.litefleet.controller.catalog.IdempotencyKey;
 import dev.litefleet.controller.catalog.OperationDetail;
 import dev.litefleet.controller.catalog.OperationKind;
 import dev.litefleet.controller.catalog.OperationRow;
+import dev.litefleet.controller.catalog.OperationState;
 import dev.litefleet.controller.catalog.TenantSpec;
 import dev.litefleet.controller.operation.Copies;
 import dev.litefleet.controller.operation.Operations;
 import dev.litefleet.replica.Point;
-import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.service.Blocking;
@@ -78,33 +79,20 @@ public final class OperationRoutes {
         router.route("/api/v1/operations*").handler(keys::admit);
         router.get("/api/v1/operations").handler(blocking.route(this::readList, this::list));
         router.get("/api/v1/operations/:id").handler(blocking.route(this::readOne, this::one));
+        router.post("/api/v1/operations/:id/cancel")
+                .handler(blocking.route(this::readOne, this::cancel));
     }
 
     // Fork
 
-    /// @param nearest what to take if the point is not exact any more
     /// @param given fields of the spec that the body names; the others are the source's
     private record ForkRequest(
             TenantId source,
             TenantId target,
-            Point at,
-            Optional<Nearest> nearest,
+            AskedPoint point,
             JsonObject given,
             ProvisionRequest spec,
             Call call) {}
-
-    private enum Nearest {
-        BEFORE,
-        AFTER;
-
-        static Nearest parse(String word) {
-            return switch (word) {
-                case "before" -> BEFORE;
-                case "after" -> AFTER;
-                default -> throw new IllegalArgumentException("must be one of: before, after");
-            };
-        }
-    }
 
     /// How a request wants to be answered.
     private record Call(Duration patience, Optional<String> key, String said) {
@@ -125,20 +113,19 @@ public final class OperationRoutes {
         var fields = new Fields(own);
         Optional<TenantId> target = fields.text("id", TenantId::parse);
         Point at = fields.text("at", Point::parse).orElse(Point.LATEST);
-        Optional<Nearest> nearest = fields.text("nearest", Nearest::parse);
+        var point = new AskedPoint(at, AskedPoint.nearest(fields));
         fields.refuseIfWrong();
         return new ForkRequest(
                 named(context),
                 target.orElseThrow(() -> missing("id", "the id of the new tenant")),
-                at,
-                nearest,
+                point,
                 given,
-                ProvisionRequest.read(given, false),
+                ProvisionRequest.read(given, false, controller.windows()),
                 call(context));
     }
 
     private Reply fork(ForkRequest request) {
-        Copies.Found found = find(request.source(), request.at(), request.nearest());
+        Copies.Found found = request.point().find(controller, request.source());
         TenantSpec source = found.tenant().spec();
         TenantSpec asked = request.spec().spec();
         JsonObject given = request.given();
@@ -146,7 +133,8 @@ public final class OperationRoutes {
                 new TenantSpec(
                         given.containsKey("durability") ? asked.durability() : source.durability(),
                         given.containsKey("labels") ? asked.labels() : source.labels(),
-                        given.containsKey("quota") ? asked.quotas() : source.quotas());
+                        given.containsKey("quota") ? asked.quotas() : source.quotas(),
+                        given.containsKey("history") ? asked.windows() : source.windows());
         Begun begun =
                 Answers.await(
                         controller.fork(
@@ -157,34 +145,16 @@ public final class OperationRoutes {
         return answer(begun, request.call().patience(), Optional.of(request.spec()));
     }
 
-    private Copies.Found find(TenantId tenant, Point at, Optional<Nearest> nearest) {
-        try {
-            return Answers.await(controller.find(tenant, at));
-        } catch (java.util.concurrent.CompletionException failed) {
-            if (nearest.isPresent() && failed.getCause() instanceof PointNotExact near) {
-                Optional<Txid> other =
-                        nearest.get() == Nearest.BEFORE ? near.before() : near.after();
-                return Answers.await(controller.find(tenant, new Point.At(other.orElseThrow())));
-            }
-            throw failed;
-        }
-    }
-
     // Restore in place
 
     private record RestoreRequest(
-            TenantId tenant,
-            Point at,
-            Optional<Nearest> nearest,
-            long etag,
-            boolean dry,
-            Call call) {}
+            TenantId tenant, AskedPoint point, long etag, boolean dry, Call call) {}
 
     private RestoreRequest readRestore(RoutingContext context) {
         TenantId tenant = named(context);
         var fields = new Fields(object(context));
         Optional<Point> at = fields.text("at", Point::parse);
-        Optional<Nearest> nearest = fields.text("nearest", Nearest::parse);
+        Optional<AskedPoint.Nearest> nearest = AskedPoint.nearest(fields);
         Optional<String> confirm = fields.text("confirm", text -> text);
         boolean dry = fields.truth("dry_run", false);
         fields.close();
@@ -204,10 +174,14 @@ public final class OperationRoutes {
                     false);
         }
         return new RestoreRequest(
-                tenant, at.get(), nearest, match == null ? 0 : etag(match), dry, call(context));
+                tenant,
+                new AskedPoint(at.get(), nearest),
+                match == null ? 0 : etag(match),
+                dry,
+                call(context));
     }
 
-    private static long etag(String header) {
+    static long etag(String header) {
         if (!header.matches("\"[1-9][0-9]{0,17}\"")) {
             throw new IllegalArgumentException("If-Match must be one ETag, as in \"4\": " + header);
         }
@@ -215,7 +189,7 @@ public final class OperationRoutes {
     }
 
     private Reply restore(RestoreRequest request) {
-        Copies.Found found = find(request.tenant(), request.at(), request.nearest());
+        Copies.Found found = request.point().find(controller, request.tenant());
         if (request.dry()) {
             Txid target = found.plan().target();
             return Reply.ok(
@@ -260,7 +234,9 @@ public final class OperationRoutes {
             return new ImportRequest(
                     named(context),
                     ProvisionRequest.read(
-                            spec == null ? new JsonObject() : new JsonObject(spec), false),
+                            spec == null ? new JsonObject() : new JsonObject(spec),
+                            false,
+                            controller.windows()),
                     Optional.ofNullable(sha256),
                     file,
                     call(context));
@@ -334,13 +310,16 @@ public final class OperationRoutes {
                                     + TenantRoutes.time(at)
                                     + "; its id is not used again",
                             false);
-            case Begun.Stale(var etag) ->
-                    refused(
-                            412,
-                            "STALE",
-                            "the tenant has changed, its ETag is \"" + etag + "\"; look again",
-                            false);
+            case Begun.Stale(var etag) -> Reply.of(stale(etag));
         };
+    }
+
+    static Problem stale(long etag) {
+        return new Problem(
+                412,
+                "STALE",
+                "the tenant has changed, its ETag is \"" + etag + "\"; look again",
+                false);
     }
 
     private static Reply refused(int status, String code, String detail, boolean retryable) {
@@ -388,7 +367,8 @@ public final class OperationRoutes {
                         .put("state", operation.state().word())
                         .put("phase", operation.phase())
                         .put("started_at", TenantRoutes.time(operation.startedAt()))
-                        .put("finished_at", finished == null ? null : TenantRoutes.time(finished));
+                        .put("finished_at", finished == null ? null : TenantRoutes.time(finished))
+                        .put("cancelable", operation.state() == OperationState.RUNNING);
         controller
                 .progress(operation.id())
                 .ifPresent(progress -> json.put("progress", json(progress)));
@@ -435,7 +415,7 @@ public final class OperationRoutes {
 
     // Operations
 
-    private record Listing(String before, int limit) {}
+    private record Listing(String before, int limit, Optional<OperationState> state) {}
 
     private record One(String id, Duration patience) {}
 
@@ -449,10 +429,13 @@ public final class OperationRoutes {
         if (wanted < 1 || wanted > LIMIT_MAX) {
             throw new IllegalArgumentException("limit must be from 1 to " + LIMIT_MAX);
         }
-        return new Listing(cursor == null ? "" : id(cursor), wanted);
+        return new Listing(
+                cursor == null ? "" : id(cursor),
+                wanted,
+                Optional.ofNullable(context.queryParams().get("state")).map(OperationState::parse));
     }
 
-    private static String id(String text) {
+    static String id(String text) {
         if (!text.matches("op_[0-9A-Z]{26}")) {
             throw new IllegalArgumentException("no operation's id: " + text);
         }
@@ -461,7 +444,9 @@ public final class OperationRoutes {
 
     private Reply list(Listing listing) {
         List<OperationRow> rows =
-                Answers.await(controller.operations(listing.before(), listing.limit() + 1));
+                Answers.await(
+                        controller.operations(
+                                listing.before(), listing.limit() + 1, listing.state()));
         boolean more = rows.size() > listing.limit();
         List<OperationRow> page = more ? rows.subList(0, listing.limit()) : rows;
         var items = new JsonArray();
@@ -479,12 +464,36 @@ public final class OperationRoutes {
     private Reply one(One one) {
         return Answers.await(controller.operation(one.id(), one.patience()))
                 .map(operation -> Reply.ok(json(operation)))
-                .orElseGet(() ->
-                        refused(
-                                404,
-                                "OPERATION_NOT_FOUND",
-                                "no operation has the id " + one.id(),
-                                false));
+                .orElseGet(() -> Reply.of(unknown(one.id())));
+    }
+
+    private Reply cancel(One one) {
+        return switch (Answers.await(controller.cancel(one.id()))) {
+            case Cancellation.Done(var operation) -> Reply.ok(json(operation));
+            case Cancellation.Finished(var operation) ->
+                    refused(
+                            409,
+                            "OPERATION_FINISHED",
+                            "operation %s has %s already"
+                                    .formatted(one.id(), operation.state().word()),
+                            false);
+            case Cancellation.NotFound() -> Reply.of(unknown(one.id()));
+        };
+    }
+
+    /// @throws Refused if there is no such operation
+    static OperationRow known(Controller controller, String id) {
+        return Answers.await(controller.operation(id, Duration.ZERO))
+                .orElseThrow(() -> new Refused(unknown(id)));
+    }
+
+    private static Problem unknown(String id) {
+        return new Problem(
+                404,
+                "OPERATION_NOT_FOUND",
+                "no operation has the id %s; those that ended are forgotten after 30 days"
+                        .formatted(id),
+                false);
     }
 
     // Reading

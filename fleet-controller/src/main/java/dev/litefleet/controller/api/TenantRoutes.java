@@ -7,17 +7,23 @@ import dev.litefleet.controller.Controller;
 import dev.litefleet.controller.auth.ApiKeys;
 import dev.litefleet.controller.auth.TenantTokens;
 import dev.litefleet.controller.auth.TenantTokens.Token;
+import dev.litefleet.controller.catalog.Changed;
 import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.OwnWindows;
 import dev.litefleet.controller.catalog.Provisioned;
 import dev.litefleet.controller.catalog.TenantPage;
 import dev.litefleet.controller.catalog.TenantQuery;
 import dev.litefleet.controller.catalog.TenantRow;
+import dev.litefleet.controller.catalog.TenantSpec;
 import dev.litefleet.controller.catalog.TenantState;
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.history.HistoryWindows;
 import dev.litefleet.service.Blocking;
 import dev.litefleet.service.Problem;
+import dev.litefleet.service.Problem.FieldError;
 import dev.litefleet.service.Refused;
 import dev.litefleet.service.Reply;
+import dev.litefleet.worker.control.Quotas;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.json.JsonArray;
 import io.vertx.core.json.JsonObject;
@@ -34,6 +40,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -50,6 +57,9 @@ public final class TenantRoutes {
     /// How long after its creation a repeated provision still gets a token: the first answer may
     /// have been lost.
     private static final Duration TOKEN_AGAIN_MAX = Duration.ofSeconds(60);
+
+    /// How often a patch is applied anew because somebody else changed the tenant in between.
+    private static final int PATCH_ATTEMPTS_MAX = 10;
 
     private final Controller controller;
     private final ApiKeys keys;
@@ -81,6 +91,9 @@ public final class TenantRoutes {
         router.put("/api/v1/tenants/:id")
                 .handler(body)
                 .handler(blocking.route(this::readPut, this::provision));
+        router.patch("/api/v1/tenants/:id")
+                .handler(body)
+                .handler(blocking.route(this::readPatch, this::patch));
         router.post("/api/v1/tenants")
                 .handler(body)
                 .handler(blocking.route(this::readPost, this::provision));
@@ -101,6 +114,9 @@ public final class TenantRoutes {
             boolean generated,
             String base) {}
 
+    /// @param etag that the tenant must have; nothing for any
+    private record Patch(TenantId tenant, JsonObject changes, Optional<Long> etag, String base) {}
+
     private record One(TenantId tenant, String base) {}
 
     private record Listing(TenantQuery query, String base) {}
@@ -110,14 +126,98 @@ public final class TenantRoutes {
     private Put readPut(RoutingContext context) {
         return new Put(
                 named(context),
-                ProvisionRequest.read(object(context), false),
+                ProvisionRequest.read(object(context), false, controller.windows()),
                 "*".equals(context.request().getHeader("if-none-match")),
                 false,
                 base(context.request()));
     }
 
+    private Patch readPatch(RoutingContext context) {
+        JsonObject changes = object(context);
+        if (changes.containsKey("token") || changes.containsKey("id")) {
+            String name = changes.containsKey("id") ? "id" : "token";
+            throw new Refused(
+                    new Problem(
+                            400,
+                            "VALIDATION",
+                            "1 field is wrong",
+                            false,
+                            List.of(new FieldError("/" + name, "cannot be changed"))));
+        }
+        return new Patch(
+                named(context),
+                changes,
+                Optional.ofNullable(context.request().getHeader("if-match"))
+                        .map(OperationRoutes::etag),
+                base(context.request()));
+    }
+
+    /// Merge patch (RFC 7396): what is null goes back to its default. Without `If-Match` it is
+    /// applied to whatever the tenant is at that moment.
+    private Reply patch(Patch patch) {
+        for (int attempt = 0; attempt < PATCH_ATTEMPTS_MAX; attempt++) {
+            TenantRow tenant = living(patch.tenant());
+            JsonObject merged = spec(tenant);
+            merge(merged, patch.changes());
+            TenantSpec spec = ProvisionRequest.read(merged, false, controller.windows()).spec();
+            long etag = patch.etag().orElse(tenant.etag());
+            switch (Answers.await(controller.change(tenant.id(), etag, spec))) {
+                case Changed.Done(var row, _) -> {
+                    return Reply.ok(json(row, patch.base())).with("etag", etag(row));
+                }
+                case Changed.Stale(var now) -> {
+                    if (patch.etag().isPresent()) {
+                        return Reply.of(OperationRoutes.stale(now));
+                    }
+                }
+                case Changed.Deleted(var at) -> {
+                    return Reply.of(deleted(tenant.id(), at));
+                }
+                case Changed.NotFound() ->
+                        throw new IllegalStateException("tenant vanished: " + tenant.id());
+            }
+        }
+        throw Refused.of(
+                503, "BUSY", "the tenant is being changed all the time; send it again", true);
+    }
+
+    private static void merge(JsonObject into, JsonObject changes) {
+        for (String name : changes.fieldNames()) {
+            Object change = changes.getValue(name);
+            if (change instanceof JsonObject section
+                    && into.getValue(name) instanceof JsonObject there) {
+                merge(there, section);
+            } else if (change == null) {
+                into.remove(name);
+            } else {
+                into.put(name, change);
+            }
+        }
+    }
+
+    /// What a client would have to ask for to get this tenant.
+    private static JsonObject spec(TenantRow tenant) {
+        var labels = new JsonObject();
+        tenant.spec().labels().forEach(labels::put);
+        var history = new JsonObject();
+        OwnWindows own = tenant.spec().windows();
+        put(history, "exact", own.exact());
+        put(history, "merged", own.merged());
+        return new JsonObject()
+                .put("durability", tenant.spec().durability().word())
+                .put("labels", labels)
+                .put("quota", quota(tenant))
+                .put("history", history);
+    }
+
+    private static void put(JsonObject history, String name, Duration window) {
+        if (!window.isZero()) {
+            history.put(name, Lifetime.words(window));
+        }
+    }
+
     private Put readPost(RoutingContext context) {
-        var body = ProvisionRequest.read(object(context), true);
+        var body = ProvisionRequest.read(object(context), true, controller.windows());
         String key = context.request().getHeader("idempotency-key");
         if (key != null && (key.isBlank() || key.length() > IDEMPOTENCY_KEY_CHARS_MAX)) {
             throw new IllegalArgumentException(
@@ -323,7 +423,7 @@ public final class TenantRoutes {
         return labels;
     }
 
-    private static JsonObject json(TenantRow tenant, String base, Optional<Token> token) {
+    private JsonObject json(TenantRow tenant, String base, Optional<Token> token) {
         JsonObject json = json(tenant, base);
         return json.put(
                 "token",
@@ -338,10 +438,18 @@ public final class TenantRoutes {
                 .put("expires_at", token.expires().map(TenantRoutes::time).orElse(null));
     }
 
-    private static JsonObject json(TenantRow tenant, String base) {
+    private static JsonObject quota(TenantRow tenant) {
+        Quotas quotas = tenant.spec().quotas();
+        return new JsonObject()
+                .put("max_bytes", quotas.databaseBytesMax())
+                .put("max_statement_ms", quotas.statementMillisMax())
+                .put("max_value_bytes", quotas.valueBytesMax());
+    }
+
+    private JsonObject json(TenantRow tenant, String base) {
         var labels = new JsonObject();
         tenant.spec().labels().forEach(labels::put);
-        var quotas = tenant.spec().quotas();
+        HistoryWindows windows = tenant.spec().windows().over(controller.windows());
         return new JsonObject()
                 .put("id", tenant.id().name())
                 .put("state", tenant.state().word())
@@ -350,12 +458,12 @@ public final class TenantRoutes {
                 .put("worker", tenant.worker())
                 .put("assignment", tenant.assignment())
                 .put("lineage", tenant.lineage().ulid())
+                .put("quota", quota(tenant))
                 .put(
-                        "quota",
+                        "history",
                         new JsonObject()
-                                .put("max_bytes", quotas.databaseBytesMax())
-                                .put("max_statement_ms", quotas.statementMillisMax())
-                                .put("max_value_bytes", quotas.valueBytesMax()))
+                                .put("exact", Lifetime.words(windows.exact()))
+                                .put("merged", Lifetime.words(windows.merged())))
                 .put("created_at", time(tenant.createdAt()))
                 .put("url", base + "t/" + tenant.id() + "/")
                 .put("etag", String.valueOf(tenant.etag()));

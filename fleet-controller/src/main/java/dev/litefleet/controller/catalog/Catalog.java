@@ -271,6 +271,11 @@ public final class Catalog implements AutoCloseable {
         return write(tables -> tables.provision(id, spec, createOnly, fresh));
     }
 
+    /// Gives a tenant another spec, if it has this etag.
+    public CompletableFuture<Changed> change(TenantId id, long etag, TenantSpec spec) {
+        return write(tables -> tables.change(id, etag, spec));
+    }
+
     public CompletableFuture<Optional<TenantRow>> tenant(TenantId id) {
         return read(tables -> tables.tenant(id));
     }
@@ -303,7 +308,8 @@ public final class Catalog implements AutoCloseable {
     }
 
     /// @param phase what it does now
-    public CompletableFuture<Void> phase(String id, String phase) {
+    /// @return false if somebody has cancelled it
+    public CompletableFuture<Boolean> phase(String id, String phase) {
         return write(tables -> tables.phase(id, phase));
     }
 
@@ -333,6 +339,11 @@ public final class Catalog implements AutoCloseable {
         return write(tables -> tables.failed(operation, problem));
     }
 
+    /// Ends an operation as failed, unless it has ended. Its last commit changes nothing then.
+    public CompletableFuture<Cancellation> cancel(String id) {
+        return write(tables -> tables.cancel(id));
+    }
+
     public CompletableFuture<Optional<OperationRow>> operation(String id) {
         return read(tables -> tables.operation(id));
     }
@@ -340,8 +351,10 @@ public final class Catalog implements AutoCloseable {
     /// The newest ones, newest first.
     ///
     /// @param before id that those of the page before ended with; empty for the first page
-    public CompletableFuture<List<OperationRow>> operations(String before, int limit) {
-        return read(tables -> tables.operations(before, limit));
+    /// @param state nothing for all
+    public CompletableFuture<List<OperationRow>> operations(
+            String before, int limit, Optional<OperationState> state) {
+        return read(tables -> tables.operations(before, limit, state));
     }
 
     /// All that are not finished.
@@ -405,6 +418,34 @@ public final class Catalog implements AutoCloseable {
     /// @param detail JSON, for people
     public CompletableFuture<Void> cleaned(String detail) {
         return write(tables -> tables.retention().cleaned(detail));
+    }
+
+    /// Deletes a piece of what need not be remembered any longer.
+    ///
+    /// @return whether there may be more
+    public CompletableFuture<Boolean> prune() {
+        return write(tables -> tables.retention().prune() >= RetentionTables.PRUNED_MAX);
+    }
+
+    /// Sessions closed so long ago that they may be forgotten when their logs have gone.
+    ///
+    /// @param after list those with greater ULIDs; empty from the start
+    public CompletableFuture<List<SessionRow>> forgettable(String after, int limit) {
+        return read(tables -> tables.retention().forgettable(after, limit));
+    }
+
+    /// Forgets such a session. Nothing of its log but fences may be left.
+    public CompletableFuture<Void> forget(SessionId session) {
+        return write(tables -> tables.retention().forget(session));
+    }
+
+    /// What happened, the oldest first.
+    public CompletableFuture<List<EventRow>> events(EventQuery query) {
+        return read(tables -> tables.retention().events(query));
+    }
+
+    public CompletableFuture<FleetCounts> counts() {
+        return read(tables -> tables.retention().counts());
     }
 
     /// When it last did; if never, when the fleet began.

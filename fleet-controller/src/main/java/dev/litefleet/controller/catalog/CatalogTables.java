@@ -35,19 +35,21 @@ final class CatalogTables {
             select t.id, t.state, t.lineage, t.txid_floor, t.session, s.worker, t.assignment,
                    t.spec ->> 'durability', t.spec ->> 'database_bytes_max',
                    t.spec ->> 'statement_millis_max', t.spec ->> 'value_bytes_max',
-                   t.token_gen, t.etag, t.created_at, t.deleted_at, t.last_session
+                   t.token_gen, t.etag, t.created_at, t.deleted_at, t.last_session,
+                   coalesce(t.spec ->> 'history_exact_seconds', 0),
+                   coalesce(t.spec ->> 'history_merged_seconds', 0)
             from tenants t left join sessions s on s.id = t.session
             """;
-    private static final String SESSION =
-            "select id, worker, address, part, state, started from sessions ";
+    static final String SESSION = "select id, worker, address, part, state, started from sessions ";
     private static final String OPERATION =
             "select id, kind, target, state, phase, detail, started_at, finished_at from operations"
                     + " ";
-    private static final long IDEMPOTENCY_MILLIS = Duration.ofHours(24).toMillis();
+    static final long IDEMPOTENCY_MILLIS = Duration.ofHours(24).toMillis();
     private static final String SPEC =
             """
             json_object('durability', ?, 'database_bytes_max', ?, 'statement_millis_max', ?,
-                        'value_bytes_max', ?)\
+                        'value_bytes_max', ?, 'history_exact_seconds', ?,
+                        'history_merged_seconds', ?)\
             """;
 
     private final CatalogSql sql;
@@ -97,18 +99,44 @@ final class CatalogTables {
             if (createOnly || row.spec().equals(spec)) {
                 return new Provisioned.AlreadyThere(row);
             }
-            sql.update(
-                    "update tenants set spec = " + SPEC + ", etag = etag + 1 where id = ?",
-                    spec.durability().word(),
-                    spec.quotas().databaseBytesMax(),
-                    spec.quotas().statementMillisMax(),
-                    spec.quotas().valueBytesMax(),
-                    id.name());
-            label(id, spec);
+            update(id, spec);
             return new Provisioned.Updated(known(id), row.spec());
         }
         insert(id, spec, fresh, new LineageOrigin(null, Txid.NONE, new Txid(1)), Txid.NONE);
         return new Provisioned.Created(known(id));
+    }
+
+    /// @param etag that the tenant must have
+    Changed change(TenantId id, long etag, TenantSpec spec) {
+        Optional<TenantRow> found = tenant(id);
+        if (found.isEmpty()) {
+            return new Changed.NotFound();
+        }
+        TenantRow row = found.get();
+        if (row.deletedAt() != null) {
+            return new Changed.Deleted(row.deletedAt());
+        }
+        if (row.etag() != etag) {
+            return new Changed.Stale(row.etag());
+        }
+        if (!row.spec().equals(spec)) {
+            update(id, spec);
+            event("tenant_updated", id.name(), null);
+        }
+        return new Changed.Done(known(id), row.spec());
+    }
+
+    private void update(TenantId id, TenantSpec spec) {
+        sql.update(
+                "update tenants set spec = " + SPEC + ", etag = etag + 1 where id = ?",
+                spec.durability().word(),
+                spec.quotas().databaseBytesMax(),
+                spec.quotas().statementMillisMax(),
+                spec.quotas().valueBytesMax(),
+                spec.windows().exact().toSeconds(),
+                spec.windows().merged().toSeconds(),
+                id.name());
+        label(id, spec);
     }
 
     /// Where a lineage comes from.
@@ -135,6 +163,8 @@ final class CatalogTables {
                 spec.quotas().databaseBytesMax(),
                 spec.quotas().statementMillisMax(),
                 spec.quotas().valueBytesMax(),
+                spec.windows().exact().toSeconds(),
+                spec.windows().merged().toSeconds(),
                 clock.millis());
         addLineage(id, lineage, origin);
         label(id, spec);
@@ -307,7 +337,7 @@ final class CatalogTables {
                         operation.id(),
                         clock.millis()));
         running.put(target, new Running(operation.id(), operation.kind()));
-        event("operation_started", target.name(), null);
+        operationEvent("operation_started", operation, "");
         return new Begun.Started(operation);
     }
 
@@ -330,9 +360,31 @@ final class CatalogTables {
     }
 
     /// @param phase what it does now
-    Void phase(String id, String phase) {
+    /// @return whether it goes on: false if somebody has cancelled it; one that an earlier attempt
+    ///   has finished goes on to find that out
+    boolean phase(String id, String phase) {
         sql.update("update operations set phase = ? where id = ? and state = 'running'", phase, id);
-        return null;
+        return operation(id).orElseThrow().state() != OperationState.FAILED;
+    }
+
+    /// What it would have ended with can no longer be committed.
+    Cancellation cancel(String id) {
+        Optional<OperationRow> found = operation(id);
+        if (found.isEmpty()) {
+            return new Cancellation.NotFound();
+        }
+        OperationRow row = found.get();
+        if (row.state() != OperationState.RUNNING) {
+            return new Cancellation.Finished(row);
+        }
+        failed(
+                row,
+                new Problem(
+                        409,
+                        "CANCELLED",
+                        "the operation was cancelled; nothing was changed",
+                        false));
+        return new Cancellation.Done(operation(id).orElseThrow());
     }
 
     /// The last commit of a fork or an import: the tenant is there from now on.
@@ -418,7 +470,7 @@ final class CatalogTables {
     Void failed(OperationRow operation, Problem problem) {
         if (operation(operation.id()).orElseThrow().state() == OperationState.RUNNING) {
             finish(operation, OperationState.FAILED, operation.detail().failed(problem));
-            event("operation_failed", operation.target().name(), null);
+            operationEvent("operation_failed", operation, problem.code());
         }
         return null;
     }
@@ -434,6 +486,24 @@ final class CatalogTables {
                 clock.millis(),
                 operation.id());
         running.remove(operation.target());
+        if (state == OperationState.SUCCEEDED) {
+            operationEvent("operation_succeeded", operation, "");
+        }
+    }
+
+    private void operationEvent(String kind, OperationRow operation, String code) {
+        sql.update(
+                """
+                insert into events (at, kind, tenant, detail)
+                values (?1, ?2, ?3, iif(?5 = '', json_object('operation', ?4, 'kind', ?6),
+                                        json_object('operation', ?4, 'kind', ?6, 'code', ?5)))
+                """,
+                clock.millis(),
+                kind,
+                operation.target().name(),
+                operation.id(),
+                code,
+                operation.kind().word());
     }
 
     Optional<OperationRow> operation(String id) {
@@ -444,13 +514,20 @@ final class CatalogTables {
     /// The newest ones, newest first.
     ///
     /// @param before id that those of the page before ended with; empty for the first page
-    List<OperationRow> operations(String before, int limit) {
-        return sql.query(
-                OPERATION + "where ? = '' or id < ? order by id desc limit ?",
-                CatalogTables::operationRow,
-                before,
-                before,
-                (long) limit);
+    List<OperationRow> operations(String before, int limit, Optional<OperationState> state) {
+        String below = before.isEmpty() ? "op_~" : before; // Sorts after all ids.
+        return state.isEmpty()
+                ? sql.query(
+                        OPERATION + "where id < ? order by id desc limit ?",
+                        CatalogTables::operationRow,
+                        below,
+                        (long) limit)
+                : sql.query(
+                        OPERATION + "where state = ? and id < ? order by id desc limit ?",
+                        CatalogTables::operationRow,
+                        state.get().word(),
+                        below,
+                        (long) limit);
     }
 
     /// All that are not finished.
@@ -772,14 +849,17 @@ final class CatalogTables {
                 new TenantSpec(
                         Durability.parse(row.text(7)),
                         labels,
-                        new Quotas(row.integer(8), row.integer(9), row.integer(10))),
+                        new Quotas(row.integer(8), row.integer(9), row.integer(10)),
+                        new OwnWindows(
+                                Duration.ofSeconds(row.integer(16)),
+                                Duration.ofSeconds(row.integer(17)))),
                 row.integer(11),
                 row.integer(12),
                 Instant.ofEpochMilli(row.integer(13)),
                 row.isNull(14) ? null : Instant.ofEpochMilli(row.integer(14)));
     }
 
-    private static SessionRow sessionRow(CatalogSql.Row row) {
+    static SessionRow sessionRow(CatalogSql.Row row) {
         return new SessionRow(
                 new SessionId(row.text(0)),
                 row.text(1),

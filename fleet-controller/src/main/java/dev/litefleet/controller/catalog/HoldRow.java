@@ -17,15 +17,27 @@ public record HoldRow(
     private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
 
     public HoldRow {
+        checkedName(name);
+        checkedReason(reason);
+        if (until != null && !until.isAfter(createdAt)) {
+            throw new IllegalArgumentException("hold would end before it begins");
+        }
+    }
+
+    /// @throws IllegalArgumentException if no hold can have it
+    public static String checkedName(String name) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException("hold id must be a DNS label: '" + name + "'");
         }
+        return name;
+    }
+
+    /// @throws IllegalArgumentException if no hold can have it
+    public static String checkedReason(String reason) {
         if (reason.isBlank() || reason.length() > REASON_CHARS_MAX) {
             throw new IllegalArgumentException(
                     "reason must have 1 to " + REASON_CHARS_MAX + " characters");
         }
-        if (until != null && !until.isAfter(createdAt)) {
-            throw new IllegalArgumentException("hold would end before it begins");
-        }
+        return reason;
     }
 }

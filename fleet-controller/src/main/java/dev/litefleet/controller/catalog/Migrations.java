@@ -10,7 +10,7 @@ import java.util.List;
 /// Brings the catalog's schema up to date: `catalog/V001.sql` and its successors, each in a
 /// transaction of its own together with the new `user_version`.
 final class Migrations {
-    private static final List<String> SCRIPTS = List.of("V001.sql", "V002.sql");
+    private static final List<String> SCRIPTS = List.of("V001.sql", "V002.sql", "V003.sql");
 
     private Migrations() {}
 

@@ -5,6 +5,7 @@ import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.service.Problem;
 import dev.litefleet.worker.control.Quotas;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -26,13 +27,34 @@ public record OperationDetail(
         @Nullable Outcome outcome,
         @Nullable Failure failure) {
     /// [TenantSpec] as JSON.
-    public record Spec(String durability, Map<String, String> labels, Quotas quotas) {
+    ///
+    /// @param exactSeconds window, 0 for the fleet's; null in what earlier releases wrote
+    /// @param mergedSeconds the same
+    public record Spec(
+            String durability,
+            Map<String, String> labels,
+            Quotas quotas,
+            @Nullable Long exactSeconds,
+            @Nullable Long mergedSeconds) {
         static Spec of(TenantSpec spec) {
-            return new Spec(spec.durability().word(), Map.copyOf(spec.labels()), spec.quotas());
+            return new Spec(
+                    spec.durability().word(),
+                    Map.copyOf(spec.labels()),
+                    spec.quotas(),
+                    spec.windows().exact().toSeconds(),
+                    spec.windows().merged().toSeconds());
         }
 
         TenantSpec value() {
-            return new TenantSpec(Durability.parse(durability), labels, quotas);
+            return new TenantSpec(
+                    Durability.parse(durability),
+                    labels,
+                    quotas,
+                    new OwnWindows(seconds(exactSeconds), seconds(mergedSeconds)));
+        }
+
+        private static Duration seconds(@Nullable Long seconds) {
+            return Duration.ofSeconds(seconds == null ? 0 : seconds);
         }
     }
 
@@ -45,23 +67,28 @@ public record OperationDetail(
     public record Outcome(long txid, long millis, long bytes, @Nullable String bookmark) {}
 
     /// A [Problem] as JSON.
+    ///
+    /// @param members null in what earlier releases wrote
     public record Failure(
             int status,
             String code,
             String detail,
             boolean retryable,
-            List<Problem.FieldError> errors) {
+            List<Problem.FieldError> errors,
+            @Nullable Map<String, Object> members) {
         static Failure of(Problem problem) {
             return new Failure(
                     problem.status(),
                     problem.code(),
                     problem.detail(),
                     problem.retryable(),
-                    problem.errors());
+                    problem.errors(),
+                    problem.members());
         }
 
         public Problem problem() {
-            return new Problem(status, code, detail, retryable, errors);
+            return new Problem(
+                    status, code, detail, retryable, errors, members == null ? Map.of() : members);
         }
     }
 

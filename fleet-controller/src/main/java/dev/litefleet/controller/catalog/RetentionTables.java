@@ -8,10 +8,15 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.HeldRange;
 import dev.litefleet.replica.history.HistoryWindows;
 import dev.litefleet.replica.history.LineageState;
+import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.objects.Erased;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +25,18 @@ import org.jspecify.annotations.Nullable;
 final class RetentionTables {
     /// Most holds of one tenant.
     static final int HOLDS_MAX = 64;
+
+    /// Most rows of one table that one transaction deletes.
+    static final int PRUNED_MAX = 2_000;
+
+    /// Operations beyond so many are forgotten, whatever their age.
+    static final long OPERATIONS_MAX = 10_000;
+
+    /// Events beyond so many are forgotten, whatever their age.
+    static final long EVENTS_MAX = 100_000;
+
+    /// How long operations that have ended, events and closed sessions are remembered.
+    static final Duration REMEMBERED = Duration.ofDays(30);
 
     private static final String CLEANING = "janitor_run";
 
@@ -214,14 +231,25 @@ final class RetentionTables {
 
     // What the janitor asks
 
-    /// @param windows of tenants that ask for none of their own
-    LineageState lineage(TenantKey key, HistoryWindows windows) {
-        boolean living =
-                !sql.query(
-                                "select 1 from tenants where id = ? and state <> 'deleted'",
-                                row -> row.integer(0),
+    /// @param fleet windows of tenants that ask for none of their own
+    LineageState lineage(TenantKey key, HistoryWindows fleet) {
+        Optional<OwnWindows> own =
+                sql
+                        .query(
+                                """
+                                select coalesce(spec ->> 'history_exact_seconds', 0),
+                                       coalesce(spec ->> 'history_merged_seconds', 0)
+                                from tenants where id = ? and state <> 'deleted'
+                                """,
+                                row ->
+                                        new OwnWindows(
+                                                Duration.ofSeconds(row.integer(0)),
+                                                Duration.ofSeconds(row.integer(1))),
                                 key.tenant().name())
-                        .isEmpty();
+                        .stream()
+                        .findAny();
+        boolean living = own.isPresent();
+        HistoryWindows windows = own.orElse(OwnWindows.NONE).over(fleet);
         record Span(String lineage, boolean ended) {}
         List<Span> lineages =
                 sql.query(
@@ -271,6 +299,137 @@ final class RetentionTables {
                 CLEANING,
                 detail);
         return null;
+    }
+
+    /// Deletes a piece of what the catalog has remembered long enough: operations that have ended,
+    /// with the events, and keys that a repeated request would have named. What the last round of
+    /// the janitor said stays.
+    ///
+    /// @return rows deleted; fewer than [#PRUNED_MAX] if nothing is left to delete
+    int prune() {
+        long now = clock.millis();
+        long old = now - REMEMBERED.toMillis();
+        long repeated = now - CatalogTables.IDEMPOTENCY_MILLIS;
+        int pruned =
+                sql.update(
+                        """
+                        delete from idempotency where key in
+                            (select key from idempotency where created_at < ? limit ?)
+                        """,
+                        repeated,
+                        (long) PRUNED_MAX);
+        pruned +=
+                sql.update(
+                        """
+                        delete from operations where id in
+                            (select id from operations where state <> 'running'
+                             and (finished_at < ? or id <= (select id from operations
+                                                            order by id desc limit 1 offset ?))
+                             and id not in (select answer from idempotency) limit ?)
+                        """,
+                        old,
+                        OPERATIONS_MAX,
+                        (long) PRUNED_MAX);
+        pruned +=
+                sql.update(
+                        """
+                        delete from events where seq in
+                            (select seq from events where (at < ? or seq <=
+                                 (select seq from events order by seq desc limit 1 offset ?))
+                             and seq is not (select max(seq) from events where kind = ?)
+                             limit ?)
+                        """,
+                        old,
+                        EVENTS_MAX,
+                        CLEANING,
+                        (long) PRUNED_MAX);
+        return pruned;
+    }
+
+    /// Sessions closed so long ago that nobody asks for them any more, by ULID.
+    ///
+    /// @param after list ULIDs greater than this one
+    List<SessionRow> forgettable(String after, int limit) {
+        return sql.query(
+                CatalogTables.SESSION
+                        + "where state = 'closed' and closed_at < ? and id > ? order by id limit ?",
+                CatalogTables::sessionRow,
+                clock.millis() - REMEMBERED.toMillis(),
+                after,
+                (long) limit);
+    }
+
+    /// Whoever forgets a session must have seen that its log has gone: the janitor asks here
+    /// whether it is closed.
+    Void forget(SessionId session) {
+        sql.update(
+                "delete from sessions where id = ? and state = 'closed' and closed_at < ?",
+                session.ulid(),
+                clock.millis() - REMEMBERED.toMillis());
+        return null;
+    }
+
+    /// The oldest first.
+    List<EventRow> events(EventQuery query) {
+        var conditions = new StringBuilder("seq > ?");
+        var args = new ArrayList<Object>();
+        args.add(query.after());
+        if (!query.kind().isEmpty()) {
+            conditions.append(" and kind = ?");
+            args.add(query.kind());
+        }
+        if (!query.tenant().isEmpty()) {
+            conditions.append(" and tenant = ?");
+            args.add(query.tenant());
+        }
+        if (!query.operation().isEmpty()) {
+            conditions.append(" and detail ->> 'operation' = ?");
+            args.add(query.operation());
+        }
+        args.add((long) query.limit());
+        return sql.query(
+                "select seq, at, kind, tenant, session, detail from events where "
+                        + conditions
+                        + " order by seq limit ?",
+                row ->
+                        new EventRow(
+                                row.integer(0),
+                                Instant.ofEpochMilli(row.integer(1)),
+                                row.text(2),
+                                row.textOrNull(3),
+                                row.textOrNull(4),
+                                row.text(5)),
+                args.toArray());
+    }
+
+    FleetCounts counts() {
+        var tenants = new EnumMap<TenantState, Long>(TenantState.class);
+        sql.query(
+                        "select state, count(*) from tenants group by state",
+                        row -> Map.entry(TenantState.parse(row.text(0)), row.integer(1)))
+                .forEach(count -> tenants.put(count.getKey(), count.getValue()));
+        long running =
+                sql.query(
+                                "select count(*) from operations where state = 'running'",
+                                row -> row.integer(0))
+                        .getFirst();
+        record Cleaned(Instant at, String detail) {}
+        Optional<Cleaned> last =
+                sql
+                        .query(
+                                "select at, detail from events where kind = ? order by at desc"
+                                        + " limit 1",
+                                row ->
+                                        new Cleaned(
+                                                Instant.ofEpochMilli(row.integer(0)), row.text(1)),
+                                CLEANING)
+                        .stream()
+                        .findAny();
+        return new FleetCounts(
+                tenants,
+                running,
+                last.map(Cleaned::at).orElse(null),
+                last.map(Cleaned::detail).orElse("{}"));
     }
 
     /// When the janitor last ran to its end, or else when the fleet began.

@@ -11,10 +11,15 @@ import java.util.regex.Pattern;
 ///
 /// @param labels at most [#LABELS_MAX]; keys and values as [#KEY] and [#VALUE] say
 /// @param quotas 0 stands for the worker's default
-public record TenantSpec(Durability durability, SortedMap<String, String> labels, Quotas quotas) {
+/// @param windows how long its history is kept
+public record TenantSpec(
+        Durability durability,
+        SortedMap<String, String> labels,
+        Quotas quotas,
+        OwnWindows windows) {
     public static final int LABELS_MAX = 32;
 
-    /// Sync, no labels, default quotas.
+    /// Sync, no labels, default quotas, the fleet's windows.
     public static final TenantSpec DEFAULT =
             new TenantSpec(Durability.SYNC, Map.of(), Quotas.DEFAULT);
 
@@ -40,6 +45,11 @@ public record TenantSpec(Durability durability, SortedMap<String, String> labels
     }
 
     public TenantSpec(Durability durability, Map<String, String> labels, Quotas quotas) {
-        this(durability, new TreeMap<>(labels), quotas);
+        this(durability, labels, quotas, OwnWindows.NONE);
+    }
+
+    public TenantSpec(
+            Durability durability, Map<String, String> labels, Quotas quotas, OwnWindows windows) {
+        this(durability, new TreeMap<>(labels), quotas, windows);
     }
 }

@@ -281,7 +281,10 @@ public final class Copies {
     }
 
     private void phase(OperationRow operation, String phase) {
-        await(tasks, catalog.phase(operation.id(), phase));
+        if (!await(tasks, catalog.phase(operation.id(), phase))) {
+            throw Refused.of(
+                    409, "CANCELLED", "operation " + operation.id() + " was cancelled", false);
+        }
     }
 
     /// Where the operation's database lies while it runs.

@@ -1,8 +1,10 @@
 package dev.litefleet.controller.operation;
 
 import static dev.litefleet.controller.catalog.Waiting.await;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.litefleet.controller.catalog.Catalog;
+import dev.litefleet.controller.catalog.SessionRow;
 import dev.litefleet.controller.lease.ControllerChain;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
@@ -16,6 +18,7 @@ import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.worker.control.Wire;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -23,7 +26,9 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +38,9 @@ public final class JanitorRounds {
 
     /// Most objects that one round plans to delete.
     private static final int OBJECTS_MAX = 1_000_000;
+
+    /// Closed sessions of which one round asks whether their logs have gone.
+    private static final int SESSIONS_MAX = 500;
 
     private static final Duration AGAIN_MIN = Duration.ofMinutes(1);
     private static final Duration AGAIN_MAX = Duration.ofHours(1);
@@ -46,6 +54,84 @@ public final class JanitorRounds {
     private final Tasks tasks;
     private final InstantSource clock;
     private final RandomGenerator random;
+    private final Totals totals = new Totals();
+    private String forgottenUpTo = ""; // the round's
+
+    /// What the rounds of this process did, for metrics. Thread-safe.
+    public static final class Totals {
+        private final LongAdder failures = new LongAdder();
+        private final LongAdder rounds = new LongAdder();
+        private final LongAdder objects = new LongAdder();
+        private final LongAdder bytes = new LongAdder();
+        private volatile long lastMillis;
+        private volatile @Nullable JanitorReport last;
+
+        private void ran(JanitorReport report, Instant at) {
+            rounds.increment();
+            objects.add(report.erased().objects() + report.erased().versions());
+            bytes.add(report.erased().bytes());
+            last = report;
+            lastMillis = at.toEpochMilli();
+        }
+
+        public long rounds() {
+            return rounds.sum();
+        }
+
+        public long failures() {
+            return failures.sum();
+        }
+
+        /// Versions included.
+        public long objects() {
+            return objects.sum();
+        }
+
+        public long bytes() {
+            return bytes.sum();
+        }
+
+        /// When the last round ended well, Unix milliseconds; 0 if none did.
+        public long lastMillis() {
+            return lastMillis;
+        }
+
+        /// Of the last round; nothing if there was none.
+        public Optional<JanitorReport> last() {
+            return Optional.ofNullable(last);
+        }
+    }
+
+    /// [JanitorReport] as JSON in the catalog.
+    record Said(
+            long objects,
+            long bytes,
+            long versions,
+            long refused,
+            long planned,
+            long copied,
+            long uploads,
+            long kept,
+            long held,
+            boolean more,
+            List<String> problems,
+            long tookMillis) {
+        static Said of(JanitorReport report, Duration took) {
+            return new Said(
+                    report.erased().objects(),
+                    report.erased().bytes(),
+                    report.erased().versions(),
+                    report.erased().refused(),
+                    report.planned(),
+                    report.copied(),
+                    report.uploads(),
+                    report.kept(),
+                    report.held(),
+                    report.more(),
+                    report.problems(),
+                    took.toMillis());
+        }
+    }
 
     /// @param store with the rights to delete
     /// @param windows the fleet's
@@ -87,6 +173,7 @@ public final class JanitorRounds {
             } catch (Catalog.Ended | Fenced ended) {
                 return; // Our successor will do it.
             } catch (RuntimeException failure) {
+                totals.failures.increment();
                 log.atError().setCause(failure).log("janitor failed, will try again");
                 tasks.sleep(pause);
                 pause =
@@ -138,19 +225,30 @@ public final class JanitorRounds {
                 .addKeyValue("uploads", report.uploads())
                 .addKeyValue("took", Duration.ofNanos(tasks.nanos() - began))
                 .log("janitor ran");
-        await(tasks, catalog.cleaned(detail(report)));
+        Duration took = Duration.ofNanos(tasks.nanos() - began);
+        await(tasks, catalog.cleaned(new String(Wire.write(Said.of(report, took)), UTF_8)));
+        totals.ran(report, clock.instant());
+        tidy();
         return report;
     }
 
-    private static String detail(JanitorReport report) {
-        return "{\"objects\":%d,\"bytes\":%d,\"versions\":%d,\"refused\":%d,\"planned\":%d,\"kept\":%d}"
-                .formatted(
-                        report.erased().objects(),
-                        report.erased().bytes(),
-                        report.erased().versions(),
-                        report.erased().refused(),
-                        report.planned(),
-                        report.kept());
+    public Totals totals() {
+        return totals;
+    }
+
+    /// The catalog is bounded: what nobody will ask for goes.
+    private void tidy() {
+        while (await(tasks, catalog.prune())) {
+            // The rest of it, one transaction after the other.
+        }
+        // Beginning where the last round ended, so that logs that stay do not hold up the others.
+        List<SessionRow> sessions = await(tasks, catalog.forgettable(forgottenUpTo, SESSIONS_MAX));
+        for (SessionRow session : sessions) {
+            if (Janitor.isTrimmed(store, session.log())) {
+                await(tasks, catalog.forget(session.id()));
+            }
+        }
+        forgottenUpTo = sessions.size() < SESSIONS_MAX ? "" : sessions.getLast().id().ulid();
     }
 
     private Janitor.Facts facts() {

@@ -3,8 +3,10 @@ package dev.litefleet.controller.operation;
 import static dev.litefleet.controller.catalog.Waiting.await;
 
 import dev.litefleet.controller.catalog.Begun;
+import dev.litefleet.controller.catalog.Cancellation;
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.IdempotencyKey;
+import dev.litefleet.controller.catalog.OperationKind;
 import dev.litefleet.controller.catalog.OperationRow;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.log.Tasks;
@@ -16,6 +18,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,7 +45,22 @@ public final class Operations {
     private final Tasks tasks;
     private final Tasks.Guard guard;
     private final Semaphore copying = new Semaphore(COPYING_MAX);
+    private final AtomicInteger working =
+            new AtomicInteger(); // cancelled ones too, until they stop
     private final Map<String, Progress> progress = new ConcurrentHashMap<>();
+    private final Map<Outcome, LongAdder> outcomes = new ConcurrentHashMap<>();
+
+    /// How operations ended.
+    ///
+    /// @param outcome `succeeded`, `failed` or `cancelled`
+    public record Outcome(OperationKind kind, String outcome) {}
+
+    /// The operation was cancelled: its work ends where it stands.
+    private static final class Cancelled extends RuntimeException {
+        Cancelled(String id) {
+            super("operation " + id + " was cancelled");
+        }
+    }
 
     public Operations(Catalog catalog, Copies copies, Tasks tasks) {
         this.catalog = catalog;
@@ -60,7 +79,7 @@ public final class Operations {
     /// @param etag that the tenant must have; 0 for any
     /// @throws Overloaded if too many run
     public Begun begin(OperationRow operation, Optional<IdempotencyKey> repeat, long etag) {
-        if (progress.size() >= RUNNING_MAX) {
+        if (working.get() >= RUNNING_MAX) {
             throw new Overloaded("operations", RUNNING_MAX);
         }
         Begun begun = await(tasks, catalog.begin(operation, repeat, etag));
@@ -72,6 +91,7 @@ public final class Operations {
 
     private void start(OperationRow operation) {
         progress.put(operation.id(), new Progress(0, 0));
+        working.incrementAndGet();
         tasks.start(operation.id(), () -> run(operation));
     }
 
@@ -80,7 +100,9 @@ public final class Operations {
         try {
             copying.acquire();
             try {
-                act(operation);
+                if (progress.containsKey(operation.id())) {
+                    act(operation);
+                }
             } finally {
                 copying.release();
             }
@@ -90,14 +112,54 @@ public final class Operations {
             // The next controller finds it running and begins it anew.
             log.atInfo().addKeyValue("op", operation.id()).log("operation was left to a successor");
         } catch (RuntimeException | Error failure) {
-            fail(operation, failure);
+            // Of a cancelled one whatever broke off is of no interest.
+            if (progress.containsKey(operation.id())) {
+                fail(operation, failure);
+            }
         } finally {
             copies.clean(operation);
-            progress.remove(operation.id());
-            guard.lock();
-            guard.signalAll();
-            guard.unlock();
+            working.decrementAndGet();
+            over(operation.id());
         }
+    }
+
+    private void over(String id) {
+        progress.remove(id);
+        guard.lock();
+        guard.signalAll();
+        guard.unlock();
+    }
+
+    private void count(OperationKind kind, String outcome) {
+        outcomes.computeIfAbsent(new Outcome(kind, outcome), _ -> new LongAdder()).increment();
+    }
+
+    /// Ends an operation as failed, `CANCELLED`, if its last commit is still to come: that one
+    /// changes nothing then. What it has written so far is named by nobody, and the janitor takes
+    /// it. Its thread may go on for a while, to no effect. Blocks.
+    public Cancellation cancel(String id) {
+        Cancellation answer = await(tasks, catalog.cancel(id));
+        if (answer instanceof Cancellation.Done(var operation)) {
+            over(id);
+            count(operation.kind(), "cancelled");
+            log.atInfo()
+                    .addKeyValue("op", id)
+                    .addKeyValue("kind", operation.kind().word())
+                    .addKeyValue("tenant", operation.target())
+                    .log("operation was cancelled");
+        }
+        return answer;
+    }
+
+    /// How many work, those included that were cancelled and have not stopped yet.
+    public int working() {
+        return working.get();
+    }
+
+    /// How many ended in some way since this process began.
+    public long ended(Outcome how) {
+        LongAdder count = outcomes.get(how);
+        return count == null ? 0 : count.sum();
     }
 
     private void act(OperationRow operation) {
@@ -107,6 +169,7 @@ public final class Operations {
             case IMPORT -> copies.importFile(operation);
             case RESTORE -> copies.restore(operation, (done, total) -> at(operation, done, total));
         }
+        count(operation.kind(), "succeeded");
         log.atInfo()
                 .addKeyValue("op", operation.id())
                 .addKeyValue("kind", operation.kind().word())
@@ -116,11 +179,14 @@ public final class Operations {
     }
 
     private void at(OperationRow operation, long done, long total) {
-        progress.replace(operation.id(), new Progress(done, total));
+        if (progress.replace(operation.id(), new Progress(done, total)) == null) {
+            throw new Cancelled(operation.id());
+        }
     }
 
     private void fail(OperationRow operation, Throwable failure) {
         Problem problem = problem(failure);
+        count(operation.kind(), "failed");
         (problem.status() == 500 ? log.atError().setCause(failure) : log.atInfo())
                 .addKeyValue("op", operation.id())
                 .addKeyValue("kind", operation.kind().word())

@@ -121,6 +121,8 @@ final class ApiTest {
                 .mount(router);
         new HoldRoutes(controller, clock, blocking).mount(router);
         new WorkerRoutes(controller, apiKeys, blocking).mount(router);
+        new EventRoutes(controller, apiKeys, blocking).mount(router);
+        new FleetRoutes(controller, apiKeys, clock, blocking).mount(router);
         OpenApiRoutes.mount(router);
         ApiErrors.install(router);
         HttpServer server =
@@ -218,6 +220,13 @@ final class ApiTest {
                 "{'quota': {'max_value_bytes': 16777217}} | 422 | /quota/max_value_bytes",
                 "{'quota': {'max_bytes': 99999999999999999999}} | 422 | /quota/max_bytes",
                 "{'token': {'expires_in': 'soon'}} | 422 | /token/expires_in",
+                "{'history': {'exact': '8d'}} | 422 | /history/exact",
+                "{'history': {'exact': '23h'}} | 422 | /history/exact",
+                "{'history': {'exact': '3d', 'merged': '2d'}} | 422 | /history/exact",
+                "{'history': {'exact': 'never'}} | 422 | /history/exact",
+                "{'history': {'merged': '36501d'}} | 422 | /history/merged",
+                "{'history': {'exact': 3}} | 422 | /history/exact",
+                "{'history': {'levels': '3d'}} | 400 | /history/levels",
                 "{'token': []} | 422 | /token",
                 "{'name': 'x'} | 400 | /name",
                 "{'id': 'x'} | 400 | /id",
@@ -420,6 +429,101 @@ final class ApiTest {
         assertThat(receipt("nobody").code()).isEqualTo("TENANT_NOT_FOUND");
     }
 
+    /// G7: shorter than the fleet's, never longer.
+    @Test
+    void tenantHasItsOwnWindows() throws Exception {
+        Answer made = put("windows", "{\"history\": {\"exact\": \"1d12h\", \"merged\": \"90d\"}}");
+        assertThat(made.body().at("/history/exact").asText()).isEqualTo("1d12h");
+        assertThat(made.body().at("/history/merged").asText()).isEqualTo("90d");
+        assertThat(put("fleets", "{}").body().at("/history/exact").asText()).isEqualTo("7d");
+
+        Answer longer = put("windows", "{\"history\": {\"exact\": \"8d\"}}");
+
+        assertThat(longer.body().at("/errors/0/detail").asText())
+                .isEqualTo(
+                        "longer than the fleet's, 7d (--history-exact); a tenant's may be shorter");
+        assertThat(get("windows").body().at("/history/exact").asText()).isEqualTo("1d12h");
+        Answer merged = put("windows", "{\"history\": {\"merged\": \"2d\"}}");
+        assertThat(merged.body().at("/history/exact").asText()).isEqualTo("2d");
+    }
+
+    @Test
+    void patchChangesWhatItNames() throws Exception {
+        put(
+                "patched",
+                "{\"durability\": \"async\", \"labels\": {\"a\": \"1\", \"b\": \"2\"},"
+                        + " \"history\": {\"exact\": \"2d\"}}");
+
+        Answer changed =
+                patch(
+                        "patched",
+                        "{\"labels\": {\"a\": null, \"c\": \"3\"}, \"quota\": {\"max_bytes\": 65536}}",
+                        null);
+
+        assertThat(changed.status()).isEqualTo(200);
+        assertThat(changed.header("etag")).isEqualTo("\"2\"");
+        assertThat(changed.body().at("/labels").toString()).isEqualTo("{\"b\":\"2\",\"c\":\"3\"}");
+        assertThat(changed.body().at("/durability").asText()).isEqualTo("async");
+        assertThat(changed.body().at("/history/exact").asText()).isEqualTo("2d");
+        assertThat(changed.body().at("/quota/max_bytes").asLong()).isEqualTo(65536);
+        assertThat(patch("patched", "{\"history\": null}", "\"1\"").code()).isEqualTo("STALE");
+        Answer reset = patch("patched", "{\"history\": null}", "\"2\"");
+        assertThat(reset.body().at("/history/exact").asText()).isEqualTo("7d");
+        assertThat(patch("patched", "{\"history\": {\"exact\": \"9d\"}}", null).code())
+                .isEqualTo("VALIDATION");
+        assertThat(patch("patched", "{\"id\": \"x\"}", null).status()).isEqualTo(400);
+        assertThat(patch("patched", "{\"token\": {}}", null).status()).isEqualTo(400);
+        assertThat(patch("nobody", "{}", null).code()).isEqualTo("TENANT_NOT_FOUND");
+        assertThat(events("tenant=patched&kind=tenant.updated").body().get("items")).hasSize(2);
+    }
+
+    @Test
+    void eventsComeInOrderBehindACursor() throws Exception {
+        put("eventful", "{}");
+        for (String hold : new String[] {"a", "b", "c"}) {
+            hold("PUT", "eventful", hold, "{\"reason\": \"x\"}");
+        }
+
+        Answer first = events("tenant=eventful&limit=2");
+        Answer rest = events("tenant=eventful&after=" + first.body().get("next_after").asLong());
+
+        assertThat(first.body().get("items").findValuesAsText("hold")).containsExactly("a", "b");
+        assertThat(rest.body().get("items").findValuesAsText("hold")).containsExactly("c");
+        assertThat(rest.body().at("/items/0/kind").asText()).isEqualTo("hold.set");
+        assertThat(events("limit=0").status()).isEqualTo(400);
+        assertThat(events("after=x").status()).isEqualTo(400);
+    }
+
+    @Test
+    void fleetIsCountedAndTellsWhatTheJanitorSaid() throws Exception {
+        put("counted", "{}");
+
+        controller.clean().get(20, java.util.concurrent.TimeUnit.SECONDS);
+        Answer fleet = send("GET /api/v1/fleet", request("/api/v1/fleet", key).GET());
+
+        assertThat(fleet.status()).isEqualTo(200);
+        assertThat(fleet.body().at("/tenants/hibernated").asLong()).isPositive();
+        assertThat(fleet.body().at("/history/exact").asText()).isEqualTo("7d");
+        assertThat(fleet.body().at("/janitor/last_run_at").asText()).endsWith("Z");
+        assertThat(fleet.body().at("/janitor/last_report/problems")).isEmpty();
+        assertThat(controller.janitor().totals().rounds()).isPositive();
+    }
+
+    /// Only a point that is looked for can be missing; a TXID may come yet.
+    @Test
+    void holdTakesAnyPoint() throws Exception {
+        put("pointed", "{}");
+
+        assertThat(hold("PUT", "pointed", "h", "{\"reason\": \"x\", \"from\": \"-1d\"}").code())
+                .isEqualTo("POINT_NOT_FOUND");
+        assertThat(hold("PUT", "pointed", "h", "{\"reason\": \"x\", \"to\": \"latest\"}").code())
+                .isEqualTo("POINT_NOT_FOUND");
+        assertThat(hold("PUT", "pointed", "h", "{\"reason\": \"x\", \"nearest\": \"up\"}").code())
+                .isEqualTo("VALIDATION");
+        assertThat(hold("PUT", "pointed", "h", "{\"reason\": \"x\", \"from\": \"9\"}").status())
+                .isEqualTo(201);
+    }
+
     @Test
     void unknownTenantIsNotFound() throws Exception {
         assertThat(get("nobody").code()).isEqualTo("TENANT_NOT_FOUND");
@@ -557,6 +661,19 @@ final class ApiTest {
             request.header("idempotency-key", idempotencyKey);
         }
         return send("POST /api/v1/tenants", request);
+    }
+
+    private Answer patch(String id, String body, @Nullable String etag) throws Exception {
+        var request =
+                request("/api/v1/tenants/" + id, key)
+                        .method("PATCH", BodyPublishers.ofString(body));
+        return send(
+                "PATCH /api/v1/tenants/{id}",
+                etag == null ? request : request.header("if-match", etag));
+    }
+
+    private Answer events(String query) throws Exception {
+        return send("GET /api/v1/events", request("/api/v1/events?" + query, key).GET());
     }
 
     private Answer get(String id) throws Exception {

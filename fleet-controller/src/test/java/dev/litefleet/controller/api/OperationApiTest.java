@@ -110,6 +110,8 @@ final class OperationApiTest {
                         blocking)
                 .mount(router);
         new OperationRoutes(controller, apiKeys, tokens, blocking).mount(router);
+        new EventRoutes(controller, apiKeys, blocking).mount(router);
+        new HoldRoutes(controller, InstantSource.system(), blocking).mount(router);
         ApiErrors.install(router);
         HttpServer server =
                 vertx.createHttpServer().requestHandler(router).listen(0, "127.0.0.1").await();
@@ -199,6 +201,58 @@ final class OperationApiTest {
                                         .GET())
                         .body();
         assertThat(rest.at("/items").findValuesAsText("kind")).contains("import", "fork");
+    }
+
+    @Test
+    void whatHappenedToAnOperationIsTold() throws Exception {
+        Answer made = upload("told", "?wait=30s", database);
+        Answer failed = upload("untold", "?wait=30s", new byte[0]);
+
+        JsonNode events = events(made.body().get("id").textValue()).body();
+
+        assertThat(events.get("items").findValuesAsText("kind"))
+                .contains("operation.started", "operation.succeeded");
+        assertThat(failed.code()).isEqualTo("NOT_A_DATABASE");
+        JsonNode ended =
+                send("GET /api/v1/operations", request("/api/v1/operations?state=failed").GET())
+                        .body();
+        assertThat(ended.get("items").findValuesAsText("state")).containsOnly("failed");
+        String id = ended.at("/items/0/id").textValue();
+        assertThat(events(id).body().get("items").findValuesAsText("kind"))
+                .contains("operation.failed");
+        assertThat(events("op_01M7YZMHG0MZ37R9F9AN976F57").code()).isEqualTo("OPERATION_NOT_FOUND");
+    }
+
+    @Test
+    void whatHasEndedIsNotCancelled() throws Exception {
+        Answer made = upload("ended", "?wait=30s", database);
+
+        assertThat(cancel(made.body().get("id").textValue()).code())
+                .isEqualTo("OPERATION_FINISHED");
+        assertThat(get("ended").status()).isEqualTo(200);
+        assertThat(cancel("op_01M7YZMHG0MZ37R9F9AN976F57").code()).isEqualTo("OPERATION_NOT_FOUND");
+    }
+
+    /// Looked for when the hold is set: what it means later is another state.
+    @Test
+    void holdAtATimeIsTheStateOfThatTime() throws Exception {
+        assertThat(upload("timed", "?wait=30s", database).status()).isEqualTo(201);
+        String path = "/api/v1/tenants/timed/holds/h";
+
+        Answer held =
+                send(
+                        "PUT /api/v1/tenants/{id}/holds/{hold}",
+                        request(path)
+                                .PUT(
+                                        BodyPublishers.ofString(
+                                                "{\"reason\": \"x\", \"from\": \"latest\", \"to\":"
+                                                        + " \""
+                                                        + InstantSource.system().instant()
+                                                        + "\"}")));
+
+        assertThat(held.status()).as("%s", held.body()).isEqualTo(201);
+        assertThat(held.body().get("from").asText()).isEqualTo("0000000000000001");
+        assertThat(held.body().get("to").asText()).isEqualTo("0000000000000001");
     }
 
     @Test
@@ -345,6 +399,18 @@ final class OperationApiTest {
 
     private static Answer operation(String id) throws Exception {
         return send("GET /api/v1/operations/{id}", request("/api/v1/operations/" + id).GET());
+    }
+
+    private static Answer cancel(String id) throws Exception {
+        return send(
+                "POST /api/v1/operations/{id}/cancel",
+                request("/api/v1/operations/" + id + "/cancel").POST(BodyPublishers.noBody()));
+    }
+
+    private static Answer events(String id) throws Exception {
+        return send(
+                "GET /api/v1/operations/{id}/events",
+                request("/api/v1/operations/" + id + "/events").GET());
     }
 
     private static Answer get(String id) throws Exception {

@@ -25,6 +25,7 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.Erased;
 import dev.litefleet.replica.sqlite.Sqlite;
+import dev.litefleet.service.Problem;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.FlakyObjectStore;
@@ -285,7 +286,88 @@ final class CatalogTest {
         return catalog.erasure(ACME).join().orElseThrow();
     }
 
-    /// Restarts of the controller do not put the janitor off.
+    /// Restarts of the controller do not put the janitor off. What has ended is remembered for 30
+    /// days, what runs as long as it runs.
+    @Test
+    void catalogForgetsWhatIsOver() {
+        OperationRow ended = operation("op_01J00000000000000000000001", "one");
+        OperationRow running = operation("op_01J00000000000000000000002", "two");
+        catalog.begin(ended, Optional.of(new IdempotencyKey("k", "hash")), 0).join();
+        catalog.begin(running, Optional.empty(), 0).join();
+        catalog.failed(ended, new Problem(500, "X", "x", false)).join();
+        catalog.cleaned("{}").join();
+        clock.advance(Duration.ofDays(29));
+        assertThat(catalog.prune().join()).isFalse();
+        assertThat(catalog.operation(ended.id()).join()).isPresent();
+        assertThat(events(ended)).hasSize(2);
+
+        clock.advance(Duration.ofDays(2));
+        Instant cleaned = catalog.lastCleaning().join();
+        catalog.prune().join();
+
+        assertThat(catalog.operation(ended.id()).join()).isEmpty();
+        assertThat(events(ended)).isEmpty();
+        assertThat(catalog.operation(running.id()).join()).isPresent();
+        assertThat(catalog.lastCleaning().join()).isEqualTo(cleaned);
+        assertThat(catalog.begin(ended, Optional.of(new IdempotencyKey("k", "other")), 0).join())
+                .isInstanceOf(Begun.Started.class);
+    }
+
+    /// A repeated request must find what the first one began.
+    @Test
+    void operationOfAKeyThatCountsIsNotForgotten() {
+        OperationRow ended = operation("op_01J00000000000000000000001", "one");
+        catalog.begin(ended, Optional.empty(), 0).join();
+        catalog.failed(ended, new Problem(500, "X", "x", false)).join();
+        clock.advance(Duration.ofDays(31));
+        OperationRow late = operation("op_01J00000000000000000000003", "one");
+        catalog.begin(late, Optional.of(new IdempotencyKey("k", "hash")), 0).join();
+        catalog.failed(late, new Problem(500, "X", "x", false)).join();
+
+        catalog.prune().join();
+
+        assertThat(catalog.operation(ended.id()).join()).isEmpty();
+        assertThat(catalog.begin(late, Optional.of(new IdempotencyKey("k", "hash")), 0).join())
+                .isInstanceOf(Begun.Again.class);
+    }
+
+    private OperationRow operation(String id, String target) {
+        return new OperationRow(
+                id,
+                OperationKind.IMPORT,
+                new TenantId(target),
+                OperationState.RUNNING,
+                "begin",
+                OperationDetail.imported(lineage(), SPEC),
+                clock.instant(),
+                null);
+    }
+
+    private List<EventRow> events(OperationRow operation) {
+        return catalog.events(new EventQuery(0, "", "", operation.id(), 100)).join();
+    }
+
+    /// G7: the janitor takes the tenant's own windows, cut to the fleet's.
+    @Test
+    void lineageIsKeptAsItsTenantAsks() {
+        var fleet = new HistoryWindows(Duration.ofDays(7), Duration.ofDays(30));
+        var own = new OwnWindows(Duration.ofDays(2), Duration.ofDays(90));
+        provision(ACME, new TenantSpec(Durability.SYNC, Map.of(), Quotas.DEFAULT, own));
+        var acme = new TenantKey(ACME, tenant(ACME).lineage());
+
+        assertThat(tenant(ACME).spec().windows()).isEqualTo(own);
+        assertThat(((LineageState.Named) catalog.lineage(acme, fleet).join()).windows())
+                .isEqualTo(new HistoryWindows(Duration.ofDays(2), Duration.ofDays(90)));
+        var shorter = new HistoryWindows(Duration.ofDays(1), Duration.ofDays(30));
+        assertThat(((LineageState.Named) catalog.lineage(acme, shorter).join()).windows())
+                .isEqualTo(new HistoryWindows(Duration.ofDays(1), Duration.ofDays(90)));
+        long etag = tenant(ACME).etag();
+        assertThat(catalog.change(ACME, etag + 1, SPEC).join()).isEqualTo(new Changed.Stale(etag));
+        assertThat(catalog.change(ACME, etag, SPEC).join()).isInstanceOf(Changed.Done.class);
+        assertThat(((LineageState.Named) catalog.lineage(acme, fleet).join()).windows())
+                .isEqualTo(fleet);
+    }
+
     @Test
     void janitorIsDueAfterItsLastRoundWhoeverRanIt() {
         register(one);

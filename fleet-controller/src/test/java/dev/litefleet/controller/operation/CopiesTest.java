@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.litefleet.controller.catalog.Begun;
+import dev.litefleet.controller.catalog.Cancellation;
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.IdempotencyKey;
 import dev.litefleet.controller.catalog.OperationDetail;
@@ -378,6 +379,56 @@ final class CopiesTest {
         assertThat(pulled(new Point.At(new Txid(4)))).isEqualTo("a");
         next.write(ACME, "c");
         assertThat(pulled(Point.LATEST)).isEqualTo("a c");
+    }
+
+    // Cancelling
+
+    /// Cancelled while it writes its snapshot: what it would have committed next is void, whatever
+    /// its thread still does, and the tenant is anybody's at once.
+    @Test
+    void cancelledOperationChangesNothing() {
+        TestWorker worker = worker("w-1");
+        provision(ACME);
+        assign.run(ACME);
+        worker.write(ACME, "a");
+        worker.write(ACME, "b");
+        Lineage lineage = tenant(ACME).lineage();
+        for (String where : List.of("tenants/acme/", "tenants/copy/")) {
+            var held = new AtomicBoolean(true);
+            var reached = new CompletableFuture<Void>();
+            store.beforePut(key -> {
+                if (key.startsWith(where) && key.contains("/0009/")) {
+                    reached.complete(null);
+                    while (held.get()) {
+                        LockSupport.parkNanos(1_000_000);
+                    }
+                }
+            });
+            OperationRow begun =
+                    begin(
+                            where.contains("copy")
+                                    ? fork(COPY, found(Point.LATEST), TenantSpec.DEFAULT)
+                                    : restoreTo(new Txid(2)));
+            reached.join();
+
+            var cancelled = (Cancellation.Done) operations.cancel(begun.id());
+
+            assertThat(cancelled.operation().state()).isEqualTo(OperationState.FAILED);
+            assertThat(settled(begun).detail().failure().code()).isEqualTo("CANCELLED");
+            assertThat(rowsOf(ACME, worker)).isEqualTo("a b");
+            held.set(false);
+            await().until(() -> operations.working() == 0);
+            assertThat(catalog.tenant(COPY).join()).isEmpty();
+            assertThat(tenant(ACME).lineage()).isEqualTo(lineage);
+            assertThat(settled(begun).detail().failure().code()).isEqualTo("CANCELLED");
+            assertThat(operations.cancel(begun.id())).isInstanceOf(Cancellation.Finished.class);
+            assertThat(copies.folder()).isEmptyDirectory();
+            store.beforePut(_ -> {});
+        }
+
+        fork(COPY, Point.LATEST);
+        assertThat(rowsOf(COPY, worker)).isEqualTo("a b");
+        assertThat(operations.cancel("op_none")).isInstanceOf(Cancellation.NotFound.class);
     }
 
     // Crashes

@@ -547,6 +547,31 @@ final class FleetTest {
         assertThat(catalog.tenant(ACME).join()).isPresent();
     }
 
+    /// The janitor asks the catalog whether a log is closed, so its row stays as long as anything
+    /// of the log does.
+    @Test
+    void closedSessionIsForgottenWhenNothingButFencesIsLeftOfItsLog() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        assertThat(first.write(ACME, "a")).isTrue();
+        kill(first);
+        awaitClosed(first);
+        clock.advance(Duration.ofDays(31));
+        janitor.round(); // Plans the segments, and deletes nothing yet.
+        assertThat(catalog.session(first.session()).join()).isPresent();
+        LogName log = catalog.session(first.session()).join().orElseThrow().log();
+
+        clock.advance(Duration.ofHours(25));
+        janitor.round();
+
+        assertThat(catalog.session(first.session()).join()).isEmpty();
+        assertThat(store.listAll(log.prefix()))
+                .isNotEmpty()
+                .allMatch(object -> object.size() <= 512);
+        assertThat(tenant(ACME).state()).isEqualTo(TenantState.HIBERNATED);
+    }
+
     /// The first pass is at once, the receipt only when no old request can arrive any more.
     @Test
     void receiptWaitsForWhatWasSignedBefore() {

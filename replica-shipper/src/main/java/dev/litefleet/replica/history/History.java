@@ -1,6 +1,7 @@
 package dev.litefleet.replica.history;
 
 import dev.litefleet.replica.Point;
+import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
 import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.ReplicaException.PointNotFound;
@@ -66,6 +67,37 @@ public final class History {
     /// @throws PointNotExact if only its neighbours are left
     /// @throws HistoryIncomplete if the objects end before what is known to have been durable
     public RestorePlan plan(Point point, Instant now) {
+        try {
+            return planned(point, now);
+        } catch (PointNotExact near) {
+            throw new PointNotExact(
+                    point,
+                    near.before().orElse(null),
+                    near.before().flatMap(this::time).orElse(null),
+                    near.after().orElse(null),
+                    near.after().flatMap(this::time).orElse(null));
+        }
+    }
+
+    /// When a state was committed: a request or two. What is damaged there is not what was asked
+    /// about, so it has no time.
+    private Optional<Instant> time(Txid txid) {
+        try {
+            if (txid.compareTo(span.first()) >= 0) {
+                return current.time(txid);
+            }
+            for (LineageSpan before : ended) {
+                if (before.names(txid)) {
+                    return timeline(before).time(txid);
+                }
+            }
+            return Optional.empty();
+        } catch (ReplicaException _) {
+            return Optional.empty();
+        }
+    }
+
+    private RestorePlan planned(Point point, Instant now) {
         return switch (point) {
             case Point.Latest() -> current.plan(point, now);
             case Point.At(var txid) -> at(point, txid, now);

@@ -94,6 +94,9 @@ public final class Janitor {
     /// Larger objects in a slot are no fences.
     private static final int FENCE_BYTES_MAX = 512;
 
+    /// A session of three months has fewer parts.
+    private static final int FENCES_READ_MAX = 2_500;
+
     private static final String BLOBS = "blobs/";
     private static final String TENANTS = "tenants/";
     private static final String PROBES = "probe/";
@@ -125,6 +128,7 @@ public final class Janitor {
     private Erased erased = Erased.NOTHING;
     private int copied;
     private long kept;
+    private long held;
 
     private Janitor(
             ObjectStore store,
@@ -179,7 +183,7 @@ public final class Janitor {
         planProbes();
         plans.flush();
         return new JanitorReport(
-                erased, plans.planned, copied, uploads, kept, plans.isFull(), problems);
+                erased, plans.planned, copied, uploads, kept, held, plans.isFull(), problems);
     }
 
     // The second pass
@@ -320,7 +324,9 @@ public final class Janitor {
 
     private void planFolder(String prefix, List<ListedObject> objects) {
         if (!prefix.isEmpty()) {
-            plans.add(prefix, expired(prefix, objects));
+            List<ListedObject> expired = expired(prefix, objects);
+            held += heldOf(prefix, objects, expired.size());
+            plans.add(prefix, expired);
         }
     }
 
@@ -332,6 +338,47 @@ public final class Janitor {
         Optional<TenantKey> tenant = lineage(prefix);
         return tenant.map(key -> Retention.expired(key, objects, facts.lineages().apply(key), now))
                 .orElse(List.of());
+    }
+
+    /// How many objects would go if there were no holds.
+    private long heldOf(String prefix, List<ListedObject> objects, int expired) {
+        return lineage(prefix)
+                .map(key ->
+                        facts.lineages().apply(key) instanceof LineageState.Named named
+                                        && !named.holds().isEmpty()
+                                ? Retention.expired(key, objects, named.withoutHolds(), now).size()
+                                        - expired
+                                : 0)
+                .orElse(0);
+    }
+
+    /// Whether nothing is left of a log but the fences of its parts, which are never deleted. A
+    /// LIST, and a GET for each of them.
+    ///
+    /// @return false also if one of them cannot be read
+    /// @throws dev.litefleet.replica.objects.StoreException if the store does not answer
+    public static boolean isTrimmed(ObjectStore store, LogName log) {
+        List<ListedObject> objects =
+                store.listAll(log.prefix()).limit(FENCES_READ_MAX + 1L).toList();
+        if (objects.size() > FENCES_READ_MAX) {
+            return false;
+        }
+        String folder = "log/" + log.worker() + "/";
+        for (ListedObject object : objects) {
+            Matcher key = SLOT_KEY.matcher(object.key().substring(folder.length()));
+            if (!key.matches() || object.size() > FENCE_BYTES_MAX) {
+                return false;
+            }
+            var slot = new Slot(Integer.parseInt(key.group(2), 16), number(object));
+            try {
+                if (!(SegmentReader.read(store, log, slot).orElse(null) instanceof FenceObject)) {
+                    return false;
+                }
+            } catch (ReplicaException _) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /// Nothing for folders that no lineage of ours can have.

@@ -10,6 +10,7 @@ import java.util.List;
 /// @param copied archives of entries that holds need longer than their segments
 /// @param uploads that nobody completed, ended
 /// @param kept segments older than the exact window that had to stay
+/// @param held objects of lineages that nothing but holds keeps
 /// @param more whether the run reached its limit: the next one goes on
 /// @param problems for a person, at most [#PROBLEMS_MAX]: what the store refuses to delete, and
 ///   segments that stay because no good derived file covers them
@@ -19,6 +20,7 @@ public record JanitorReport(
         int copied,
         int uploads,
         long kept,
+        long held,
         boolean more,
         List<String> problems) {
     public static final int PROBLEMS_MAX = 20;

@@ -14,6 +14,10 @@ public sealed interface LineageState {
         public Named {
             holds = List.copyOf(holds);
         }
+
+        Named withoutHolds() {
+            return new Named(windows, List.of(), ended);
+        }
     }
 
     /// The catalog does not know it: a fork that was never finished, or a tenant whose objects are

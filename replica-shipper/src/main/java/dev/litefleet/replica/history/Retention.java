@@ -10,6 +10,7 @@ import dev.litefleet.replica.objects.ListedObject;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -71,14 +72,43 @@ public final class Retention {
     private static List<ListedObject> expiredPoints(
             TenantKey tenant, List<ListedObject> objects, List<ListedObject> old, Kept kept) {
         Set<Range> covered = Set.copyOf(HistoryDays.covered(ranges(tenant, objects)));
+        Drains drains = Drains.kept(files(tenant, objects), kept);
         return old.stream()
                 .filter(object ->
                         HistoryIndex.range(tenant, object)
                                 .filter(range ->
                                         covered.contains(range)
-                                                || !kept.points(range.min(), range.max()))
+                                                || !(kept.points(range.min(), range.max())
+                                                        || drains.overlap(range)))
                                 .isPresent())
                 .toList();
+    }
+
+    /// The drains that stay. Each keeps what the index says of its commits, needed or not: a drain
+    /// without index is a loss to whoever verifies, and cannot be told from one.
+    ///
+    /// @param mins of the drains, ascending
+    /// @param reach for each the highest end of it and all before it
+    private record Drains(List<Txid> mins, List<Txid> reach) {
+        static Drains kept(List<DerivedFile> files, Kept kept) {
+            var mins = new ArrayList<Txid>();
+            var reach = new ArrayList<Txid>();
+            Txid furthest = Txid.NONE;
+            for (DerivedFile file : files.stream().sorted(DerivedFile.BY_RANGE).toList()) {
+                if (file.level() == DerivedFile.LEVEL_DRAIN && kept.file(file)) {
+                    furthest = file.max().compareTo(furthest) > 0 ? file.max() : furthest;
+                    mins.add(file.min());
+                    reach.add(furthest);
+                }
+            }
+            return new Drains(mins, reach);
+        }
+
+        boolean overlap(Range range) {
+            int found = Collections.binarySearch(mins, range.max().next());
+            int before = (found < 0 ? -found - 1 : found) - 1;
+            return before >= 0 && reach.get(before).compareTo(range.min()) >= 0;
+        }
     }
 
     /// The index objects of a listing.
@@ -185,6 +215,7 @@ public final class Retention {
         private final Txid covered;
         private final HeldCopies copies;
         private final Kept kept;
+        private final Duration own;
 
         private Coverage(
                 List<DerivedFile> files, LineageState.Named state, HeldCopies copies, Instant now) {
@@ -193,10 +224,13 @@ public final class Retention {
             this.files = files.stream().filter(kept::file).toList();
             this.covered = LineageHistory.coverage(this.files);
             this.copies = copies;
+            this.own = state.windows().exact();
         }
 
-        /// @param exact the fleet's window; a tenant's own may be shorter, but segments are shared
-        private Need need(Entry entry, Duration exact, Instant now) {
+        /// @param fleet the fleet's exact window; a tenant's own may be shorter, never longer: the
+        ///   segments are shared
+        private Need need(Entry entry, Duration fleet, Instant now) {
+            Duration exact = own.compareTo(fleet) < 0 ? own : fleet;
             boolean held = kept.held(entry.min(), entry.max());
             if (kept.isOver() && !held) {
                 return new Need.None();

@@ -139,6 +139,26 @@ public final class Timeline {
                 .or(() -> files.last().map(this::time));
     }
 
+    /// When a state was committed that is an end of a file or of an entry; nothing for others.
+    ///
+    /// @throws dev.litefleet.replica.ReplicaException.Corrupt if what tells it is damaged
+    Optional<Instant> time(Txid txid) {
+        return tail.stream()
+                .filter(point -> point.max().equals(txid))
+                .findFirst()
+                .map(point -> Instant.ofEpochMilli(point.lastMillis()))
+                .or(() ->
+                        files.files().stream()
+                                .filter(file -> file.max().equals(txid))
+                                .min(FIRST_KNOWN)
+                                .map(this::time))
+                .or(() ->
+                        HistoryIndex.points(store, files.tenant(), txid, txid).stream()
+                                .filter(point -> point.max().equals(txid))
+                                .findFirst()
+                                .map(point -> Instant.ofEpochMilli(point.lastMillis())));
+    }
+
     /// As the file itself says. Not from the listing, where S3 has the time of the upload.
     private Instant time(DerivedFile file) {
         return Instant.ofEpochMilli(OpenFile.header(store, file).timestampMillis());

@@ -114,6 +114,7 @@ final class JanitorTest {
             if (random.nextInt(3) == 0) {
                 fleet.residents().forEach(this::snapshot);
             }
+            fleet.residents().forEach(resident -> HistoryDays.merge(store, resident.tenant()));
             if (random.nextInt(4) == 0) {
                 restart();
             }
@@ -183,7 +184,21 @@ final class JanitorTest {
                         restore(resident, drain.getKey());
                     }
                 }
+                verify(resident);
             }
+        }
+
+        /// What retention took is not reported as lost.
+        void verify(Resident resident) {
+            TenantKey tenant = resident.tenant();
+            List<IndexPoint> tail =
+                    Timeline.tail(store, fleet.name(), tasks).getOrDefault(tenant, List.of());
+            NavigableMap<Txid, Instant> drained = drains.getOrDefault(tenant, new TreeMap<>());
+            Txid floor = drained.isEmpty() ? Txid.NONE : drained.lastKey();
+            var scope = new Verifier.Scope(tenant, tail, floor, true);
+            assertThat(Verifier.verify(store, scope, tasks, Progress.NONE).problems())
+                    .as("seed of %s, holds %s", tenant, holds.get(tenant))
+                    .isEmpty();
         }
 
         void restore(Resident resident, Txid txid) throws IOException {
@@ -241,6 +256,7 @@ final class JanitorTest {
                 }
                 JanitorReport report = life.clean();
                 assertThat(report.problems()).isEmpty();
+                life.fleet.residents().forEach(life::verify);
                 if (day % 4 == 0) {
                     life.check();
                 }
