@@ -3,6 +3,7 @@ package dev.litefleet.replica.log;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.replica.wal.WalPosition;
 import org.jspecify.annotations.Nullable;
 
 /// One SQLite commit, captured: the pages it wrote. The log owns the arrays, and the spool if there
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param checksumAfter database checksum after it
 /// @param actor who caused it, at most [#TEXT_LENGTH_MAX] characters, as the other two texts
 /// @param spool the LTX file of a commit that is too large for memory, else null
+/// @param wal where it ends in the WAL it was captured from, null if from none
 @SuppressWarnings("ArrayRecordComponent") // Carried to one reader and never compared.
 public record Commit(
         TenantKey tenant,
@@ -32,7 +34,8 @@ public record Commit(
         @Nullable String actor,
         @Nullable String traceparent,
         @Nullable String requestId,
-        @Nullable SpooledBody spool) {
+        @Nullable SpooledBody spool,
+        @Nullable WalPosition wal) {
     /// Longest actor, traceparent and request id; an edge that takes them from outside cuts them.
     public static final int TEXT_LENGTH_MAX = 256;
 
@@ -65,7 +68,39 @@ public record Commit(
         checkText(requestId);
     }
 
-    /// A commit in memory.
+    /// A commit that was captured from no WAL.
+    public Commit(
+            TenantKey tenant,
+            Txid txid,
+            long millis,
+            int pageSize,
+            int commitPages,
+            int[] pgnos,
+            byte[] pages,
+            long checksumBefore,
+            long checksumAfter,
+            @Nullable String actor,
+            @Nullable String traceparent,
+            @Nullable String requestId,
+            @Nullable SpooledBody spool) {
+        this(
+                tenant,
+                txid,
+                millis,
+                pageSize,
+                commitPages,
+                pgnos,
+                pages,
+                checksumBefore,
+                checksumAfter,
+                actor,
+                traceparent,
+                requestId,
+                spool,
+                null);
+    }
+
+    /// A commit in memory, captured from no WAL.
     public Commit(
             TenantKey tenant,
             Txid txid,

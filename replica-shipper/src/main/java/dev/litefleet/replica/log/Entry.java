@@ -3,6 +3,7 @@ package dev.litefleet.replica.log;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectKey;
+import dev.litefleet.replica.wal.WalPosition;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 /// @param checksumAfter database checksum after `max`
 /// @param actor who caused it; in a merged entry the three texts are absent
 /// @param blob the object that holds the body, or null if the segment does
+/// @param wal where the commit `max` ends in the WAL of whoever captured it; null if a version
+///   wrote the entry that did not say. Of no use to anybody but a later session on the same disk
 public record Entry(
         TenantKey tenant,
         Txid min,
@@ -34,7 +37,8 @@ public record Entry(
         @Nullable String actor,
         @Nullable String traceparent,
         @Nullable String requestId,
-        @Nullable Blob blob) {
+        @Nullable Blob blob,
+        @Nullable WalPosition wal) {
     /// A body that was too large for a segment.
     ///
     /// @param key the object's key; the object has the entry's `bytes`
@@ -79,7 +83,8 @@ public record Entry(
                 actor,
                 traceparent,
                 requestId,
-                place);
+                place,
+                wal);
     }
 
     /// Whether more than one commit is in it, so that only its last state can be named.

@@ -75,7 +75,8 @@ record LtxBodies(List<Segment.Body> bodies, int[] places) {
                 commit.actor(),
                 commit.traceparent(),
                 commit.requestId(),
-                null);
+                null,
+                commit.wal());
     }
 
     /// Of each page the newest, of pages beyond the final size none.
@@ -113,7 +114,8 @@ record LtxBodies(List<Segment.Body> bodies, int[] places) {
                         null,
                         null,
                         null,
-                        null),
+                        null,
+                        last.wal()),
                 file);
     }
 

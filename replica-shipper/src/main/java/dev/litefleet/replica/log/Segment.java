@@ -132,6 +132,7 @@ public final class Segment {
 
     private static SlotJson.EntryComment json(Entry entry) {
         var blob = entry.blob();
+        var wal = entry.wal();
         return new SlotJson.EntryComment(
                 entry.min().toString(),
                 entry.max().toString(),
@@ -145,6 +146,12 @@ public final class Segment {
                 entry.actor(),
                 entry.traceparent(),
                 entry.requestId(),
-                blob == null ? null : new SlotJson.BlobRef(blob.key(), entry.bytes()));
+                blob == null ? null : new SlotJson.BlobRef(blob.key(), entry.bytes()),
+                wal == null
+                        ? null
+                        : new SlotJson.WalRef(
+                                HEX.toHexDigits(wal.salt()),
+                                wal.offset(),
+                                HEX.toHexDigits(wal.checksum().stored())));
     }
 }

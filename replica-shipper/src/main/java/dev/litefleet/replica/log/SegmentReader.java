@@ -8,6 +8,8 @@ import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.TailRead;
+import dev.litefleet.replica.wal.WalChecksum;
+import dev.litefleet.replica.wal.WalPosition;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -129,7 +131,8 @@ public final class SegmentReader implements SlotObject {
                         json.actor(),
                         json.traceparent(),
                         json.requestId(),
-                        blob(json.blob()));
+                        blob(json.blob()),
+                        wal(json.wal(), json.commit()));
         Entry.Blob blob = entry.blob();
         if (blob != null && (member.bytes() != 0 || !blob.key().startsWith(blobPrefix))) {
             throw new Corrupt(archive.key(), member.offset(), "entry names a strange blob");
@@ -139,6 +142,16 @@ public final class SegmentReader implements SlotObject {
 
     private static Entry.@Nullable Blob blob(SlotJson.@Nullable BlobRef json) {
         return json == null ? null : new Entry.Blob(json.key());
+    }
+
+    private static @Nullable WalPosition wal(SlotJson.@Nullable WalRef json, int pages) {
+        return json == null
+                ? null
+                : new WalPosition(
+                        HexFormat.fromHexDigitsToLong(json.salt()),
+                        json.offset(),
+                        WalChecksum.of(HexFormat.fromHexDigitsToLong(json.sum())),
+                        pages);
     }
 
     @Override

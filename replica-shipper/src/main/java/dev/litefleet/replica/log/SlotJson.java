@@ -54,7 +54,8 @@ final class SlotJson {
             @Nullable String actor,
             @Nullable String traceparent,
             @Nullable String requestId,
-            @Nullable BlobRef blob) {
+            @Nullable BlobRef blob,
+            @Nullable WalRef wal) {
         EntryComment {
             requireNonNull(min);
             requireNonNull(max);
@@ -67,6 +68,14 @@ final class SlotJson {
     record BlobRef(String key, long bytes) {
         BlobRef {
             requireNonNull(key);
+        }
+    }
+
+    /// Where in a WAL; salts and checksum as 16 hexadecimal digits.
+    record WalRef(String salt, long offset, String sum) {
+        WalRef {
+            requireNonNull(salt);
+            requireNonNull(sum);
         }
     }
 

@@ -49,8 +49,13 @@ public record WalChecksum(int s0, int s1) {
         return new WalChecksum(a, (s1 + second) + a);
     }
 
+    /// The sums that are stored so, read as a big-endian number.
+    public static WalChecksum of(long stored) {
+        return new WalChecksum((int) (stored >>> 32), (int) stored);
+    }
+
     /// As it is stored, read as a big-endian number.
-    long stored() {
+    public long stored() {
         return (long) s0 << 32 | Integer.toUnsignedLong(s1);
     }
 }

@@ -126,7 +126,8 @@ public final class ControlRoutes {
                 Txid.parse(message.txidFloor()),
                 message.durability().equals(Assignment.ASYNC) ? Durability.ASYNC : Durability.SYNC,
                 quota(message.quotas()),
-                message.tokenGen());
+                message.tokenGen(),
+                message.previousSession());
     }
 
     private Quota quota(Quotas asked) {

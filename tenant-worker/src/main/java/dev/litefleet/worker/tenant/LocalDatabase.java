@@ -10,11 +10,13 @@ import dev.litefleet.replica.history.LineageHistory;
 import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.RestorePlan;
 import dev.litefleet.replica.ltx.DatabaseChecksum;
+import dev.litefleet.replica.wal.WalPosition;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// A closed database on the local disk whose state is known: read from the store and verified, or
 /// closed by this very session. It can be opened without asking anybody.
@@ -24,13 +26,27 @@ import java.util.Optional;
 /// @param pageSize in bytes
 /// @param lastMillis time of its last commit, Unix milliseconds; 0 if it has none
 /// @param exists whether there is a file; a lineage without commits has none
+/// @param wal where in the WAL beside it `position` stands; null if there is no WAL. What follows
+///   there is not shipped yet
 public record LocalDatabase(
         Path directory,
         TenantKey key,
         Position position,
         int pageSize,
         long lastMillis,
-        boolean exists) {
+        boolean exists,
+        @Nullable WalPosition wal) {
+    /// Without a WAL.
+    LocalDatabase(
+            Path directory,
+            TenantKey key,
+            Position position,
+            int pageSize,
+            long lastMillis,
+            boolean exists) {
+        this(directory, key, position, pageSize, lastMillis, exists, null);
+    }
+
     /// Page size of new databases.
     static final int PAGE_SIZE_DEFAULT = 4096;
 
@@ -57,8 +73,16 @@ public record LocalDatabase(
     /// @throws dev.litefleet.replica.objects.StoreException if it cannot be reached
     public static LocalDatabase hydrate(
             Path directory, TenantKey key, Txid floor, Shipping shipping) {
+        return hydrate(
+                directory,
+                LineageHistory.list(shipping.store(), key).requireCoverage(floor),
+                shipping);
+    }
+
+    /// The same from what was listed.
+    static LocalDatabase hydrate(Path directory, LineageHistory history, Shipping shipping) {
         createDirectories(directory);
-        LineageHistory history = LineageHistory.list(shipping.store(), key).requireCoverage(floor);
+        TenantKey key = history.tenant();
         if (history.coverage().equals(Txid.NONE)) {
             return empty(directory, key);
         }
@@ -80,11 +104,16 @@ public record LocalDatabase(
                 true);
     }
 
+    /// The same with a WAL beside it.
+    LocalDatabase before(WalPosition wal) {
+        return new LocalDatabase(directory, key, position, pageSize, lastMillis, exists, wal);
+    }
+
     Path db() {
         return directory.resolve(DB);
     }
 
-    Path wal() {
+    Path walFile() {
         return directory.resolve(DB + "-wal");
     }
 

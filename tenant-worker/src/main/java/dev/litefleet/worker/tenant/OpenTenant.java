@@ -63,6 +63,9 @@ final class OpenTenant {
         this.deadline = tenants.deadlines().entry(this::due);
         this.checkpointer = new Checkpointer(this);
         database.whenDurable(this::roomMayBe);
+        if (database.undrained()) {
+            deadline.sooner(database.drainLook(now()));
+        }
     }
 
     TenantId id() {

@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -14,15 +15,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The worker's folder of WALs with commits that never became durable here:
-/// `quarantine/<tenant>/<session>/{db-wal, position.json}`. Nothing in it is ever read by this
-/// program; it is for people, who find in `position.json` where the durable part ends.
+/// `quarantine/<tenant>/<session>/{db-wal, position.json, lost.json}`. Nothing in it is ever read
+/// by this program; it is for people, who find in `lost.json` which commits may be lost and in
+/// `position.json` where the durable part ends.
 ///
-/// Its size is bounded: when it is full the oldest go first, which is logged. Thread-safe.
+/// Its size is bounded: when it is full the oldest go first, which is logged. What is put in is
+/// also remembered until somebody takes it ([#takeReports]), to tell the controller. Thread-safe.
 final class Quarantine {
     private static final Logger log = LoggerFactory.getLogger(Quarantine.class);
 
+    /// More are logged only.
+    private static final int REPORTS_MAX = 1000;
+
     private final Path folder;
     private final long bytesMax;
+    private final ArrayDeque<LostCommits> reports = new ArrayDeque<>(); // guarded by itself
 
     Quarantine(Path folder, long bytesMax) {
         this.folder = folder;
@@ -32,6 +39,76 @@ final class Quarantine {
     /// Where the leftovers of one session of a tenant belong.
     Path of(TenantId tenant, String session) {
         return folder.resolve(tenant.name()).resolve(session);
+    }
+
+    /// Keeps a WAL, which may be open and stays where it is, and says so.
+    ///
+    /// @param position content of the `position.json` that belongs to it, empty if there is none
+    /// @param lost its bytes are counted here
+    /// @return bytes kept
+    long keep(Path wal, String position, LostCommits lost) {
+        Path kept = of(lost.key().tenant(), lost.session());
+        LostCommits counted;
+        try {
+            Files.createDirectories(kept);
+            Path link = kept.resolve("db-wal");
+            Files.deleteIfExists(link);
+            Files.createLink(link, wal);
+            if (!position.isEmpty()) {
+                LocalPosition.replace(kept.resolve("position.json"), position);
+            }
+            counted =
+                    new LostCommits(
+                            lost.key(),
+                            lost.session(),
+                            lost.first(),
+                            lost.last(),
+                            Files.size(link),
+                            lost.reason());
+            LocalPosition.replace(kept.resolve("lost.json"), counted.json());
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot keep " + wal, e);
+        }
+        log.atWarn()
+                .addKeyValue("tenant", lost.key().tenant())
+                .addKeyValue("session", lost.session())
+                .addKeyValue("first", lost.first())
+                .addKeyValue("last", lost.last())
+                .addKeyValue("bytes", counted.bytes())
+                .addKeyValue("reason", lost.reason())
+                .log("commits that may be lost were put in quarantine");
+        synchronized (reports) {
+            if (reports.size() < REPORTS_MAX) {
+                reports.add(counted);
+            }
+        }
+        trim();
+        return counted.bytes();
+    }
+
+    /// What was put in since the last call, oldest first.
+    List<LostCommits> takeReports() {
+        synchronized (reports) {
+            var taken = List.copyOf(reports);
+            reports.clear();
+            return taken;
+        }
+    }
+
+    /// Gives back what [#takeReports] gave and nobody could be told.
+    void giveBack(List<LostCommits> untold) {
+        synchronized (reports) {
+            untold.reversed().forEach(reports::addFirst);
+        }
+    }
+
+    /// What the session left here has been shipped after all.
+    synchronized void forget(TenantId tenant, String session) {
+        LocalFiles.deleteFolder(of(tenant, session));
+        Path folderOfTenant = folder.resolve(tenant.name());
+        if (LocalFiles.children(folderOfTenant).isEmpty()) {
+            LocalFiles.deleteFolder(folderOfTenant);
+        }
     }
 
     /// Removes the oldest until everything fits. To be called after something was added.

@@ -16,6 +16,7 @@ import dev.litefleet.replica.log.Entry;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.SpooledBody;
+import dev.litefleet.replica.ltx.DatabaseChecksum;
 import dev.litefleet.replica.sqlite.OpenMode;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteConnection;
@@ -155,6 +156,7 @@ public final class ShippedDatabase {
         this.drained = captured;
         this.changed = new ChangedPages(local.pageSize(), tap.sums().pages());
         this.drainedTo = tap.position();
+        this.walBytes = tap.position().offset();
         this.fileKey = fileKey();
         connection.onCommit(gate::announce);
     }
@@ -164,12 +166,35 @@ public final class ShippedDatabase {
     /// @throws Corrupt if the files are not what `local` says
     public static ShippedDatabase open(
             LocalDatabase local, Shipping shipping, SqliteLimits limits, Watchdog watchdog) {
-        WalTap tap = new WalTap(local.wal(), local.loadSums(), shipping.config().captureBytesMax());
+        DatabaseChecksum sums = local.loadSums();
+        WalPosition from = local.wal() == null ? WalPosition.start(sums.pages()) : local.wal();
+        var tap = new WalTap(local.walFile(), sums, shipping.config().captureBytesMax(), from);
+        // Before SQLite writes anything: a later session must know what it finds.
+        positionOf(local, shipping, from).write(local.positionFile());
         if (!local.exists()) {
-            Sqlite.create(local.db(), local.pageSize());
+            create(local);
         }
         return new ShippedDatabase(
                 local, shipping, Sqlite.database(local.db(), limits, watchdog), tap);
+    }
+
+    /// What a later session is told of a file that is about to be opened.
+    static LocalPosition positionOf(LocalDatabase local, Shipping shipping, WalPosition from) {
+        Txid txid = local.position().txid();
+        return new LocalPosition(
+                local.key(), shipping.log().name().session().ulid(), txid, txid, from, false);
+    }
+
+    /// Elsewhere at first: SQLite would take a WAL that is here already for the new file's.
+    private static void create(LocalDatabase local) {
+        Path fresh = local.directory().resolve("new");
+        try {
+            Files.deleteIfExists(fresh);
+            Sqlite.create(fresh, local.pageSize());
+            Files.move(fresh, local.db(), StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot make " + local.db(), e);
+        }
     }
 
     /// The write connection. It also keeps SQLite from checkpointing when others close. The permit
@@ -228,6 +253,26 @@ public final class ShippedDatabase {
         return new Txid(captured);
     }
 
+    /// Takes the commits that the session before this one made and could not ship: they follow in
+    /// the WAL on the state that was opened. Once, before anybody else has a connection; reads the
+    /// WAL, calls no SQLite.
+    ///
+    /// @return how many there were
+    /// @throws LogEnded as of [#capture]
+    /// @throws dev.litefleet.replica.ReplicaException as of [#capture]
+    int captureAhead() {
+        long before = captured;
+        for (List<CommittedPages> commits = tap.read(); !commits.isEmpty(); commits = tap.read()) {
+            for (CommittedPages pages : commits) {
+                gate.announce();
+                capture(pages, true, RequestContext.anonymous());
+            }
+        }
+        walBytes = tap.position().offset();
+        gate.captured(captured);
+        return (int) (captured - before);
+    }
+
     private void capture(CommittedPages pages, boolean sync, RequestContext by) {
         long txid = captured + 1;
         if (txid == 1) {
@@ -251,7 +296,8 @@ public final class ShippedDatabase {
                         by.actor(),
                         by.traceparent(),
                         by.requestId(),
-                        spool);
+                        spool,
+                        pages.to());
         long now = shipping.tasks().nanos();
         var taken = new Captured(txid, now, pages);
         synchronized (lock) {
@@ -300,7 +346,7 @@ public final class ShippedDatabase {
         int expected = pages.commit() >= lock ? pages.commit() - 1 : pages.commit();
         if (pages.pgnos().length != expected) {
             throw new Corrupt(
-                    local.wal().toString(),
+                    local.walFile().toString(),
                     pages.from().offset(),
                     "first commit has %d of %d pages".formatted(pages.pgnos().length, expected));
         }
@@ -541,11 +587,11 @@ public final class ShippedDatabase {
     }
 
     private long write(DrainInput input) {
-        try (FileChannel wal = FileChannel.open(local.wal(), StandardOpenOption.READ)) {
+        try (FileChannel wal = FileChannel.open(local.walFile(), StandardOpenOption.READ)) {
             drainedWal = wal;
             return Drain.write(shipping.store(), local.key(), input, shipping.tmp());
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + local.wal(), e);
+            throw new UncheckedIOException("cannot read " + local.walFile(), e);
         } finally {
             drainedWal = null;
         }
@@ -560,11 +606,12 @@ public final class ShippedDatabase {
         try {
             while (into.hasRemaining()) {
                 if (wal.read(into, offset + into.position()) < 0) {
-                    throw new Corrupt(local.wal().toString(), offset, "WAL ends within a frame");
+                    throw new Corrupt(
+                            local.walFile().toString(), offset, "WAL ends within a frame");
                 }
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + local.wal(), e);
+            throw new UncheckedIOException("cannot read " + local.walFile(), e);
         }
     }
 
@@ -600,6 +647,7 @@ public final class ShippedDatabase {
         close();
         if (exists) {
             tap.sums().save(local.sums());
+            position(true).write(local.positionFile());
         }
         return new LocalDatabase(
                 local.directory(), local.key(), position, local.pageSize(), lastMillis, exists);
@@ -611,60 +659,46 @@ public final class ShippedDatabase {
         connection.close();
     }
 
-    /// Keeps what is not durable: links the WAL, which holds it, into `quarantine` together with
+    /// Keeps what is not durable: links the WAL, which holds it, into the quarantine together with
     /// the position up to which the store has it. To be called before the database is closed.
     ///
     /// @return bytes kept; 0 if everything is durable
-    long quarantine(Path quarantine) {
+    long quarantine(Quarantine quarantine, String reason) {
+        LocalPosition position;
+        Txid last;
         synchronized (lock) {
-            if (pending.isEmpty() || !Files.exists(local.wal())) {
+            position = position(false);
+            last = new Txid(gate.announced());
+            if (last.compareTo(position.durable()) <= 0 || !Files.exists(local.walFile())) {
                 return 0;
             }
         }
-        try {
-            Files.createDirectories(quarantine);
-            Path kept = quarantine.resolve("db-wal");
-            Files.deleteIfExists(kept);
-            Files.createLink(kept, local.wal());
-            Files.writeString(quarantine.resolve("position.json"), positionJson());
-            return Files.size(kept);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot keep " + local.wal(), e);
-        }
+        return quarantine.keep(
+                local.walFile(),
+                position.json(),
+                new LostCommits(
+                        local.key(),
+                        position.session(),
+                        position.durable().next(),
+                        last,
+                        0,
+                        reason));
     }
 
     private void writePosition() {
-        Path temporary = local.directory().resolve("position.json.tmp");
-        try {
-            Files.writeString(temporary, positionJson());
-            Files.move(
-                    temporary,
-                    local.positionFile(),
-                    StandardCopyOption.ATOMIC_MOVE,
-                    StandardCopyOption.REPLACE_EXISTING);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot write " + local.positionFile(), e);
-        }
+        position(false).write(local.positionFile());
     }
 
     /// What of this file the store has.
-    private String positionJson() {
+    private LocalPosition position(boolean clean) {
         synchronized (lock) {
-            WalPosition to = lastDurableTo();
-            return """
-            {"format": 1, "tenant": "%s", "lineage": "%s", "session": "%s", "durable": "%s", \
-            "drained": "%s", "wal_salt": "%016x", "wal_offset": %d, "wal_sum": "%08x%08x"}
-            """
-                    .formatted(
-                            local.key().tenant(),
-                            local.key().lineage(),
-                            shipping.log().name().session(),
-                            new Txid(gate.durable()),
-                            new Txid(drained),
-                            to.salt(),
-                            to.offset(),
-                            to.checksum().s0(),
-                            to.checksum().s1());
+            return new LocalPosition(
+                    local.key(),
+                    shipping.log().name().session().ulid(),
+                    lastDurable == null ? local.position().txid() : new Txid(lastDurable.txid),
+                    new Txid(drained),
+                    lastDurableTo(),
+                    clean);
         }
     }
 

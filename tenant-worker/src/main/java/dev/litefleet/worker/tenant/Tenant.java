@@ -183,16 +183,7 @@ public final class Tenant {
     /// On a virtual thread.
     private void hydrate(@Nullable LocalDatabase known, Txid least) {
         try {
-            LocalDatabase local = known;
-            if (local == null) {
-                tenants.files().delete(assignment.key());
-                local =
-                        LocalDatabase.hydrate(
-                                tenants.files().of(assignment.key()),
-                                assignment.key(),
-                                least,
-                                tenants.shipping());
-            }
+            LocalDatabase local = known == null ? fetch(least) : known;
             activate(onPool(open(local)));
         } catch (StoreException silent) {
             settle(new Hibernated(known), silent);
@@ -208,16 +199,49 @@ public final class Tenant {
         }
     }
 
+    /// From what an earlier session left, if it did, else from the store.
+    private LocalDatabase fetch(Txid least) {
+        if (tenants.files().hasLeft(id())) {
+            LocalDatabase local = tenants.warm().open(assignment, least);
+            tenants.files().settled(id());
+            return local;
+        }
+        tenants.files().delete(assignment.key());
+        return LocalDatabase.hydrate(
+                tenants.files().of(assignment.key()), assignment.key(), least, tenants.shipping());
+    }
+
     private Supplier<OpenTenant> open(LocalDatabase local) {
-        return () ->
-                new OpenTenant(
-                        this,
-                        ShippedDatabase.open(
-                                local,
-                                tenants.shipping(),
-                                tenants.limits(assignment.quota(), local.pageSize()),
-                                tenants.watchdog()),
-                        tenants);
+        return () -> {
+            ShippedDatabase database =
+                    ShippedDatabase.open(
+                            local,
+                            tenants.shipping(),
+                            tenants.limits(assignment.quota(), local.pageSize()),
+                            tenants.watchdog());
+            if (local.wal() != null) {
+                shipAhead(database);
+            }
+            return new OpenTenant(this, database, tenants);
+        };
+    }
+
+    /// The commits of the session before this one that no log has: before anybody sees them.
+    private void shipAhead(ShippedDatabase database) {
+        try {
+            int ahead = database.captureAhead();
+            if (ahead > 0) {
+                log.atInfo()
+                        .addKeyValue("tenant", id())
+                        .addKeyValue("txid", database.announced())
+                        .addKeyValue("commits", ahead)
+                        .log("commits of an earlier session were found and shipped");
+            }
+        } catch (RuntimeException unshippable) {
+            keep(database, "commits of an earlier session could not be shipped");
+            database.close();
+            throw unshippable;
+        }
     }
 
     private void activate(OpenTenant open) {
@@ -548,7 +572,7 @@ public final class Tenant {
                     .log("the last commits of a tenant that stopped could not be drained");
         }
         try {
-            keep(open);
+            keep(open.database(), "the tenant had to stop: " + cause.getMessage());
             shut(open);
         } finally {
             RuntimeException reason =
@@ -559,27 +583,9 @@ public final class Tenant {
         }
     }
 
-    private void keep(OpenTenant open) {
+    private void keep(ShippedDatabase database, String reason) {
         try {
-            long bytes =
-                    open.database()
-                            .quarantine(
-                                    tenants.quarantine()
-                                            .of(
-                                                    id(),
-                                                    tenants.shipping()
-                                                            .log()
-                                                            .name()
-                                                            .session()
-                                                            .ulid()));
-            if (bytes > 0) {
-                tenants.quarantine().trim();
-                log.atWarn()
-                        .addKeyValue("tenant", id())
-                        .addKeyValue("txid", open.database().durable())
-                        .addKeyValue("bytes", bytes)
-                        .log("commits after the last durable one were put in quarantine");
-            }
+            database.quarantine(tenants.quarantine(), reason);
         } catch (UncheckedIOException failed) {
             log.atError()
                     .addKeyValue("tenant", id())
@@ -605,7 +611,7 @@ public final class Tenant {
         rejected.forEach(request -> request.reject(why));
         if (before instanceof Active(var open)) {
             open.stop(why);
-            keep(open);
+            keep(open.database(), "the session lost its log");
         }
     }
 

@@ -42,6 +42,13 @@ public final class Tenants implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Tenants.class);
     private static final Duration CLOSE_MAX = Duration.ofSeconds(10);
 
+    /// Below this a database that was not closed is read from the store: it takes a second.
+    private static final long SCAN_BYTES_MIN = 64 << 20;
+
+    /// How long files of an earlier session wait for their tenant. Not for ever: it may have been
+    /// deleted, and nobody tells a worker that does not have it.
+    private static final Duration LEFT_MAX = Duration.ofHours(24);
+
     private final Shipping shipping;
     private final TenantConfig config;
     private final ExecutorService pool;
@@ -52,19 +59,26 @@ public final class Tenants implements AutoCloseable {
     private final DiskReserve disk;
     private final Quarantine quarantine;
     private final LocalFiles files;
+    private final WarmDisk warm;
     private final Map<TenantId, Tenant> assigned = new ConcurrentHashMap<>();
     // The highest assignment number seen of each tenant, also of released ones.
     private final Map<TenantId, Long> numbers = new ConcurrentHashMap<>();
     private final Cache<TenantId, Tenant> residents;
     private final AtomicBoolean evicting = new AtomicBoolean();
     private final MergeQueue merges;
+    private final Object fencing = new Object(); // held while tenants are stopped for the log's end
     private volatile @Nullable TenantException fenced;
 
-    /// Clears what earlier sessions left in `folder` (see [LocalFiles]) and starts the threads.
+    /// Finds out what earlier sessions left in `folder` (see [LocalFiles]) and starts the threads.
     ///
     /// @param folder the worker's own, `<data>/workers/<name>`, its `lock` held
     /// @param shipping with the session's open log
     public Tenants(Path folder, Shipping shipping, TenantConfig config) {
+        this(folder, shipping, config, SCAN_BYTES_MIN);
+    }
+
+    /// @param scanBytesMin as of [WarmDisk]
+    Tenants(Path folder, Shipping shipping, TenantConfig config, long scanBytesMin) {
         this.shipping = shipping;
         this.config = config;
         createDirectories(folder);
@@ -80,8 +94,11 @@ public final class Tenants implements AutoCloseable {
         this.disk = new DiskReserve(folder, config.diskReserveBytes(), shipping.tasks()::nanos);
         this.merges = new MergeQueue(shipping, disk::enough);
         this.quarantine = new Quarantine(folder.resolve("quarantine"), config.quarantineBytesMax());
-        this.files = new LocalFiles(folder, quarantine);
-        files.clear();
+        this.files = new LocalFiles(folder, quarantine, shipping.config().captureBytesMax());
+        this.warm = new WarmDisk(files, shipping, scanBytesMin);
+        if (files.anyLeft()) {
+            deadlines.entry(this::dropLeft).within(LEFT_MAX);
+        }
         this.residents =
                 Caffeine.newBuilder()
                         .maximumSize(config.residentsMax())
@@ -201,7 +218,9 @@ public final class Tenants implements AutoCloseable {
                             case LogEnd.Fatal(var answer) -> "this worker must stop: " + answer;
                         });
         fenced = why;
-        assigned.values().forEach(tenant -> tenant.fence(why));
+        synchronized (fencing) {
+            assigned.values().forEach(tenant -> tenant.fence(why));
+        }
     }
 
     // What follows is for the tenants.
@@ -237,6 +256,31 @@ public final class Tenants implements AutoCloseable {
 
     LocalFiles files() {
         return files;
+    }
+
+    WarmDisk warm() {
+        return warm;
+    }
+
+    /// What was put into the quarantine and nobody was told of yet, oldest first.
+    public List<LostCommits> takeLost() {
+        return quarantine.takeReports();
+    }
+
+    /// What [#takeLost] gave, and could not be told.
+    public void giveBackLost(List<LostCommits> untold) {
+        quarantine.giveBack(untold);
+    }
+
+    private long dropLeft(long now) {
+        shipping.tasks()
+                .start(
+                        "drop-left",
+                        () ->
+                                files.dropLeft(
+                                        assigned::containsKey,
+                                        "nobody asked for the tenant within a day"));
+        return Deadlines.NEVER;
     }
 
     Quarantine quarantine() {
@@ -285,6 +329,9 @@ public final class Tenants implements AutoCloseable {
                             .sorted(Comparator.comparingLong(Tenant::hibernatedAt))
                             .toList();
             int evicted = 0;
+            if (disk.ask() < config.diskReserveBytes()) {
+                evicted += files.dropLeft(assigned::containsKey, "the disk was full");
+            }
             for (Tenant tenant : closed) {
                 if (disk.ask() >= config.diskReserveBytes()) {
                     break;
@@ -364,9 +411,12 @@ public final class Tenants implements AutoCloseable {
         } catch (CompletionException late) {
             log.atWarn().setCause(late).log("some tenants could not be closed in time");
         }
-        merges.close();
-        deadlines.close();
-        watchdog.close();
-        pool.shutdown();
+        synchronized (fencing) {
+            // Whoever puts commits into the quarantine has come to its end.
+            merges.close();
+            deadlines.close();
+            watchdog.close();
+            pool.shutdown();
+        }
     }
 }

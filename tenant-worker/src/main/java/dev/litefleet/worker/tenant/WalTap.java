@@ -29,12 +29,13 @@ final class WalTap implements AutoCloseable {
     // A complete checkpoint happened after `position`: the next writer begins the WAL anew.
     private boolean restartExpected;
 
-    /// @param sums of the database as it is without any WAL
-    WalTap(Path wal, DatabaseChecksum sums, long transactionBytesMax) {
+    /// @param sums of the database as it is at `position`
+    /// @param position where reading begins; [WalPosition#start] if there is no WAL
+    WalTap(Path wal, DatabaseChecksum sums, long transactionBytesMax, WalPosition position) {
         this.wal = wal;
         this.sums = sums;
         this.transactionBytesMax = transactionBytesMax;
-        this.position = WalPosition.start(sums.pages());
+        this.position = position;
     }
 
     /// Database checksum after the last commit that was taken and applied.

@@ -333,11 +333,14 @@ final class LifecycleTest {
 
         TestSession session = session("w-1");
 
-        assertThat(folder.resolve("w-1/tenants/clean")).doesNotExist();
-        assertThat(folder.resolve("w-1/tenants/unclean")).doesNotExist();
-        Path kept = folder.resolve("w-1/quarantine/unclean/01KAHV5W6Q4R9T8Y7ZXCVBNM11");
+        for (String tenant : List.of("clean", "unclean")) {
+            assertThat(column(session.assign(tenant), "select count(*) from sqlite_schema"))
+                    .containsExactly("0");
+        }
+        assertThat(clean.resolve("db-wal")).hasSize(0);
+        Path kept = folder.resolve("w-1/quarantine/unclean/unknown");
         assertThat(kept.resolve("db-wal")).hasContent("frames");
-        assertThat(column(session.assign("unclean"), "select 1")).containsExactly("1");
+        assertThat(folder.resolve("w-1/quarantine/clean")).doesNotExist();
     }
 
     @Test

@@ -76,6 +76,17 @@ final class TestSession implements AutoCloseable {
             ShippingConfig config,
             TenantConfig tenantConfig,
             InstantSource clock) {
+        this(folder, store, config, tenantConfig, clock, 64 << 20);
+    }
+
+    /// @param scanBytesMin from which size on a file that was not closed may be used again
+    TestSession(
+            Path folder,
+            ObjectStore store,
+            ShippingConfig config,
+            TenantConfig tenantConfig,
+            InstantSource clock,
+            long scanBytesMin) {
         this.random = new SplittableRandom(System.nanoTime());
         this.name = new LogName("w-1", SessionId.create(InstantSource.system(), random));
         var holder = new CompletableFuture<Tenants>();
@@ -93,7 +104,7 @@ final class TestSession implements AutoCloseable {
                         });
         log.open();
         this.shipping = new Shipping(log, store, folder.resolve("tmp"), tasks, clock, config);
-        this.tenants = new Tenants(folder, shipping, tenantConfig);
+        this.tenants = new Tenants(folder, shipping, tenantConfig, scanBytesMin);
         holder.complete(tenants);
     }
 
@@ -118,6 +129,23 @@ final class TestSession implements AutoCloseable {
                         tenants.assign(
                                 new TenantAssignment(
                                         key(tenant), number, floor, durability, quota, 0)))
+                .isEqualTo(new Assigned.Taken());
+        return tenants.find(new TenantId(tenant)).orElseThrow();
+    }
+
+    /// The tenant after another session had it.
+    Tenant assignAfter(
+            String tenant, Durability durability, long number, Txid floor, String previousSession) {
+        assertThat(
+                        tenants.assign(
+                                new TenantAssignment(
+                                        key(tenant),
+                                        number,
+                                        floor,
+                                        durability,
+                                        Quota.DEFAULT,
+                                        0,
+                                        previousSession)))
                 .isEqualTo(new Assigned.Taken());
         return tenants.find(new TenantId(tenant)).orElseThrow();
     }
