@@ -5,6 +5,7 @@ import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.Reply;
 import dev.litefleet.worker.control.Heartbeat;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.Wire;
@@ -65,8 +66,21 @@ final class InternalRoutes {
                 membership ->
                         message -> {
                             membership.released(message);
-                            return new Reply(204, Map.of(), Buffer.buffer());
+                            return done();
                         });
+        message(
+                router,
+                "/internal/v1/lost",
+                Lost.class,
+                membership ->
+                        message -> {
+                            membership.lost(message);
+                            return done();
+                        });
+    }
+
+    private static Reply done() {
+        return new Reply(204, Map.of(), Buffer.buffer());
     }
 
     private <T extends Record> void message(

@@ -20,6 +20,7 @@ import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.service.Refused;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.HeartbeatReply;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.Registered;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
@@ -186,6 +187,17 @@ final class Membership {
 
     private HeartbeatReply reply(String status) {
         return new HeartbeatReply(tenure.epoch().number(), status, false, List.of(), 0);
+    }
+
+    /// Commits lie in a worker's quarantine. It is an event: somebody must look.
+    void lost(Lost lost) {
+        log.atWarn()
+                .addKeyValue("tenant", lost.tenant())
+                .addKeyValue("worker", lost.worker())
+                .addKeyValue("first", lost.first())
+                .addKeyValue("last", lost.last())
+                .log("commits may be lost");
+        await(tasks, catalog.lost(lost));
     }
 
     /// A worker has released a tenant by itself: it is stopping, so it gets nothing new.

@@ -22,6 +22,7 @@ import dev.litefleet.replica.sqlite.Watchdog;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.tenant.LocalDatabase;
 import dev.litefleet.worker.tenant.RequestContext;
@@ -475,6 +476,11 @@ public final class Catalog implements AutoCloseable {
     public CompletableFuture<Boolean> released(
             TenantId id, SessionId session, long number, Lineage lineage, Txid lastTxid) {
         return write(tables -> tables.released(id, session, number, lineage, lastTxid));
+    }
+
+    /// Commits lie in a worker's quarantine: an event `commits_quarantined`, once for each.
+    public CompletableFuture<Void> lost(Lost lost) {
+        return write(tables -> tables.lost(lost));
     }
 
     /// The session owes nothing of this assignment and never will.

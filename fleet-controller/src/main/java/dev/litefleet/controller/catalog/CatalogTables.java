@@ -11,6 +11,7 @@ import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.control.Wire;
@@ -641,6 +642,31 @@ final class CatalogTables {
             retention.unheld(id);
         }
         return changed == 1;
+    }
+
+    /// The same report again changes nothing.
+    Void lost(Lost lost) {
+        sql.update(
+                """
+                insert into events (at, kind, tenant, session, detail)
+                select ?1, 'commits_quarantined', ?2, ?3, d.detail from (
+                    select json_object('worker', ?4, 'lineage', ?5, 'first', ?6, 'last', ?7,
+                                       'bytes', ?8, 'reason', ?9) as detail) d
+                where not exists (
+                    select 1 from events e
+                    where e.kind = 'commits_quarantined' and e.tenant = ?2 and e.session = ?3
+                    and e.detail = d.detail)
+                """,
+                clock.millis(),
+                lost.tenant(),
+                lost.writer(),
+                lost.worker(),
+                lost.lineage(),
+                lost.first(),
+                lost.last(),
+                lost.bytes(),
+                lost.reason());
+        return null;
     }
 
     /// Tombstones that a session still has to release.

@@ -73,6 +73,20 @@ public final class Recovery {
                 again.coverage(), again.failed(), again.segments(), written + again.filesWritten());
     }
 
+    /// The same for one tenant of a log that is still written, by the session that writes it: for a
+    /// tenant whose WAL cannot bring what is durable into derived files any more. Nothing of the
+    /// tenant may be drained meanwhile. What becomes durable later is not looked at.
+    ///
+    /// @throws StoreException if the store does not answer; call again
+    /// @throws ReplicaException.Corrupt if a segment itself cannot be read
+    public static Recovered payOne(
+            ObjectStore store, LogName log, TenantKey tenant, Path tmp, Tasks tasks) {
+        List<SegmentReader> segments = LogTail.undrained(store, log, tasks).segments();
+        List<Debt> debts =
+                debts(log, segments).stream().filter(debt -> debt.tenant().equals(tenant)).toList();
+        return new Recovery(store, tmp, tasks).pay(debts, segments.size());
+    }
+
     private Recovered recover(LogName log, Fence.Closed closed) {
         List<SegmentReader> segments = LogTail.below(store, log, closed, tasks).segments();
         return pay(debts(log, segments), segments.size());

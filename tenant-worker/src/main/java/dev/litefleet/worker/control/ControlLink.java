@@ -1,12 +1,14 @@
 package dev.litefleet.worker.control;
 
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.log.CommitLog;
 import dev.litefleet.replica.log.SelfCheck;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.service.Tokens;
+import dev.litefleet.worker.tenant.LostCommits;
 import dev.litefleet.worker.tenant.Tenants;
 import java.time.Duration;
 import java.util.List;
@@ -26,6 +28,7 @@ public final class ControlLink implements AutoCloseable {
     static final String REGISTER = "/internal/v1/register";
     static final String HEARTBEAT = "/internal/v1/heartbeat";
     static final String RELEASED = "/internal/v1/released";
+    static final String LOST = "/internal/v1/lost";
 
     private static final Logger log = LoggerFactory.getLogger(ControlLink.class);
     private static final Duration REPEATED_WARNING = Duration.ofMinutes(1);
@@ -202,7 +205,46 @@ public final class ControlLink implements AutoCloseable {
             }
             default -> throw new ControlException.Denied(HEARTBEAT, 200, reply.status());
         }
+        tellLost();
         return interval.minusNanos(tasks.nanos() - sent);
+    }
+
+    /// What went into the quarantine since the last heartbeat.
+    private void tellLost() {
+        List<LostCommits> lost = tenants.takeLost();
+        int told = 0;
+        try {
+            for (LostCommits one : lost) {
+                tell(one);
+                told++;
+            }
+        } finally {
+            tenants.giveBackLost(lost.subList(told, lost.size()));
+        }
+    }
+
+    private void tell(LostCommits lost) {
+        Txid first = lost.first();
+        Txid last = lost.last();
+        try {
+            client.tell(
+                    LOST,
+                    new Lost(
+                            registration.worker(),
+                            lost.key().tenant().name(),
+                            lost.key().lineage().ulid(),
+                            lost.session(),
+                            first == null ? null : first.toString(),
+                            last == null ? null : last.toString(),
+                            lost.bytes(),
+                            lost.reason()),
+                    heartbeatMax());
+        } catch (ControlException.Denied unwanted) {
+            log.atWarn()
+                    .addKeyValue("tenant", lost.key().tenant())
+                    .addKeyValue("reason", unwanted.getMessage())
+                    .log("the controller did not take the report of lost commits");
+        }
     }
 
     /// A heartbeat that is not answered leaves time for another one within the lease.

@@ -3,6 +3,7 @@ package dev.litefleet.worker.tenant;
 import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.worker.tenant.ShippedDatabase.Checkpoint;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -145,12 +146,28 @@ final class Checkpointer implements WritePermit.Claim {
         } catch (ReplicaException broken) {
             giveBack(false, RETRY);
             tenant.broken(broken);
+        } catch (SqlFailure failed) {
+            // Never again if it may have lost something: a second fsync would say yes to it.
+            giveBack(!OpenTenant.losesFile(failed), RETRY);
+            lost(failed);
         } catch (RuntimeException failed) {
             log.atWarn()
                     .addKeyValue("tenant", tenant.id())
                     .setCause(failed)
                     .log("checkpoint failed");
             giveBack(true, RETRY);
+        }
+    }
+
+    private void lost(SqlFailure failed) {
+        try {
+            tenant.fileMayHaveFailed(failed);
+            log.atWarn()
+                    .addKeyValue("tenant", tenant.id())
+                    .setCause(failed)
+                    .log("checkpoint failed");
+        } catch (TenantException stopped) {
+            // It hydrates with the next request.
         }
     }
 
@@ -167,6 +184,10 @@ final class Checkpointer implements WritePermit.Claim {
                         boolean again = true;
                         try {
                             again = tenant.database().checkpoint() != Checkpoint.COMPLETE;
+                        } catch (SqlFailure failed) {
+                            lost(failed);
+                        } catch (ReplicaException broken) {
+                            tenant.broken(broken);
                         } finally {
                             giveBack(again, AGAIN);
                         }

@@ -363,11 +363,15 @@ final class Execution implements WritePermit.Claim {
         return on.within(deadline(nanos), writes ? tenant.transactionGrows() : null);
     }
 
-    /// SQLite only knows that it was interrupted.
+    /// SQLite only knows that it was interrupted, or that it could not read.
+    ///
+    /// @throws TenantException if the file is lost, and the tenant has stopped for it
     private SqlFailure explained(SqlFailure failed, SqliteWork work) {
-        return work.excessive() && failed.code().equals("SQLITE_INTERRUPT")
-                ? tenant.transactionTooLarge()
-                : failed;
+        if (work.excessive() && failed.code().equals("SQLITE_INTERRUPT")) {
+            return tenant.transactionTooLarge();
+        }
+        tenant.fileMayHaveFailed(failed);
+        return failed;
     }
 
     private Deadline deadline(long nanos) {

@@ -72,6 +72,12 @@ final class LocalFiles {
         return !left.isEmpty();
     }
 
+    /// Whether they may hold commits that are nowhere else.
+    boolean hasLeftWal(TenantKey key) {
+        Path wal = of(key).resolve("db-wal");
+        return hasLeft(key.tenant()) && Files.exists(wal) && size(wal) > 0;
+    }
+
     /// Somebody has: what lies here now is this session's.
     void settled(TenantId tenant) {
         left.remove(tenant);

@@ -170,6 +170,40 @@ final class OpenTenant {
         broken(bug);
     }
 
+    /// Stops the tenant if a failure means that its local file cannot be trusted any more: what
+    /// SQLite could not write or sync may be gone, and asking again could seem to succeed
+    /// (reliability.md, faults 11 and 15). It comes back from the store.
+    ///
+    /// @throws TenantException.OutcomeUnknown if it has been stopped
+    void fileMayHaveFailed(SqlFailure failure) {
+        if (!losesFile(failure) || !tenant.worthAnotherFile(failure, database.announced())) {
+            return;
+        }
+        var unknown =
+                new TenantException.OutcomeUnknown(
+                        "the local database file failed and is being replaced: "
+                                + failure.message());
+        stop(unknown);
+        broken(failure);
+        throw unknown;
+    }
+
+    /// Not what a full disk or the lack of memory may cause, and not a virtual table's own word for
+    /// content that a tenant wrote into it.
+    static boolean losesFile(SqlFailure failure) {
+        String extended = failure.extendedCode();
+        return switch (failure.code()) {
+            case "SQLITE_NOTADB" -> true;
+            case "SQLITE_CORRUPT" -> !"SQLITE_CORRUPT_VTAB".equals(extended);
+            case "SQLITE_IOERR" ->
+                    extended == null
+                            || !(extended.equals("SQLITE_IOERR_NOMEM")
+                                    || extended.equals("SQLITE_IOERR_SHMSIZE")
+                                    || extended.equals("SQLITE_IOERR_GETTEMPPATH"));
+            default -> false;
+        };
+    }
+
     void broken(Throwable cause) {
         tenant.broken(this, cause);
     }

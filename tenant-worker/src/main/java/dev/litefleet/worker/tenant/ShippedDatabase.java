@@ -75,6 +75,7 @@ public final class ShippedDatabase {
     private final @Nullable Object fileKey;
     private final Object draining = new Object();
     private @Nullable FileChannel drainedWal; // under draining; open while a drain reads
+    private long drainedSalt; // under draining; of the frames that a drain reads
     private volatile Runnable whenDurable = () -> {};
     private volatile long walBytes;
     private volatile long drainedBytes; // written under draining
@@ -243,6 +244,12 @@ public final class ShippedDatabase {
         // Fewer commits than announced: some of them changed nothing, or failed.
         List<CommittedPages> commits = tap.read();
         while (!commits.isEmpty()) {
+            if (commits.size() > gate.announced() - captured) {
+                throw new Corrupt(
+                        local.walFile().toString(),
+                        commits.getFirst().from().offset(),
+                        "the WAL has commits that no connection of this process made");
+            }
             for (CommittedPages pages : commits) {
                 capture(pages, sync, by);
             }
@@ -522,7 +529,7 @@ public final class ShippedDatabase {
     public Txid drain() {
         synchronized (draining) {
             for (Frozen next = freeze(); next != null; next = freeze()) {
-                drainedBytes = drainedBytes + write(next.input);
+                drainedBytes = drainedBytes + write(next);
                 drainedMillis = next.input.lastMillis();
                 synchronized (lock) {
                     drained = next.input.max().value();
@@ -586,10 +593,11 @@ public final class ShippedDatabase {
         return firstUndrainedSlot;
     }
 
-    private long write(DrainInput input) {
+    private long write(Frozen drain) {
         try (FileChannel wal = FileChannel.open(local.walFile(), StandardOpenOption.READ)) {
             drainedWal = wal;
-            return Drain.write(shipping.store(), local.key(), input, shipping.tmp());
+            drainedSalt = drain.to.salt();
+            return Drain.write(shipping.store(), local.key(), drain.input, shipping.tmp());
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + local.walFile(), e);
         } finally {
@@ -602,16 +610,26 @@ public final class ShippedDatabase {
         if (wal == null) {
             throw new IllegalStateException("pages are read outside of their drain");
         }
+        ByteBuffer header = ByteBuffer.allocate(WalTap.FRAME_HEADER_BYTES);
         ByteBuffer into = ByteBuffer.wrap(page, 0, local.pageSize());
         try {
-            while (into.hasRemaining()) {
-                if (wal.read(into, offset + into.position()) < 0) {
-                    throw new Corrupt(
-                            local.walFile().toString(), offset, "WAL ends within a frame");
-                }
+            readFully(wal, offset - header.capacity(), header);
+            readFully(wal, offset, into);
+            // What stands there now may be another program's: it would go into the history.
+            if (header.getLong(WalTap.FRAME_SALT) != drainedSalt) {
+                throw new Corrupt(
+                        local.walFile().toString(), offset, "WAL was begun anew by someone else");
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + local.walFile(), e);
+        }
+    }
+
+    private void readFully(FileChannel wal, long offset, ByteBuffer into) throws IOException {
+        while (into.hasRemaining()) {
+            if (wal.read(into, offset + into.position()) < 0) {
+                throw new Corrupt(local.walFile().toString(), offset, "WAL ends within a frame");
+            }
         }
     }
 
@@ -624,7 +642,16 @@ public final class ShippedDatabase {
             }
         }
         requireSameFile();
+        long frames = tap.frames();
+        boolean begunAnew = frames == 0;
         Checkpointed done = connection.checkpointPassive();
+        if (!begunAnew && done.walFrames() != frames) {
+            throw new Corrupt(
+                    local.walFile().toString(),
+                    tap.position().offset(),
+                    "the WAL has %d frames where %d were expected: somebody else wrote or checkpointed it"
+                            .formatted(done.walFrames(), frames));
+        }
         if (done.busy() || done.checkpointed() < done.walFrames()) {
             return Checkpoint.HELD_BY_READER;
         }

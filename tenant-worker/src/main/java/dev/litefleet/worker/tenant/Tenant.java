@@ -4,8 +4,11 @@ import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.MergeSchedule;
+import dev.litefleet.replica.history.Recovered;
+import dev.litefleet.replica.history.Recovery;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.worker.tenant.ShippedDatabase.Checkpoint;
 import dev.litefleet.worker.tenant.TenantState.Active;
@@ -46,6 +49,7 @@ public final class Tenant {
     private @Nullable CompletableFuture<Released> release;
     private Txid floor; // what a hydration must reach
     private long hibernatedAt; // ticker nanoseconds
+    private @Nullable Txid corruptAt; // the last commit of a file that was found damaged
     private @Nullable OpenTenant fencedOpen; // what was open when the log ended, and still is
 
     Tenant(TenantAssignment assignment, Tenants tenants) {
@@ -187,6 +191,12 @@ public final class Tenant {
             activate(onPool(open(local)));
         } catch (StoreException silent) {
             settle(new Hibernated(known), silent);
+        } catch (SqlFailure failed) {
+            if (known != null && OpenTenant.losesFile(failed)) {
+                hydrate(null, least);
+            } else {
+                fail(failed);
+            }
         } catch (Corrupt damaged) {
             if (known != null) {
                 // The cache is only a cache.
@@ -459,6 +469,11 @@ public final class Tenant {
 
     private Released giveUp() {
         OpenTenant open = quiet();
+        if (open == null && tenants.files().hasLeftWal(assignment.key())) {
+            // Nobody asked for the tenant, but it may have commits that no log has.
+            activate(onPool(open(fetch(floor()))));
+            open = quiet();
+        }
         Txid last;
         if (open == null) {
             synchronized (this) {
@@ -472,6 +487,10 @@ public final class Tenant {
         }
         tenants.files().delete(assignment.key());
         return new Released(assignment.key(), assignment.number(), last);
+    }
+
+    private synchronized Txid floor() {
+        return floor;
     }
 
     /// Waits until nothing runs in it any more. On a virtual thread.
@@ -539,6 +558,18 @@ public final class Tenant {
         }
     }
 
+    /// Whether a file that failed may be replaced by one from the store. Damage that is in the
+    /// history comes back with it: then it is the tenant's, and an answer like any other.
+    ///
+    /// @param at the last commit of the file
+    synchronized boolean worthAnotherFile(SqlFailure failure, Txid at) {
+        if (failure.code().equals("SQLITE_CORRUPT") && at.equals(corruptAt)) {
+            return false;
+        }
+        corruptAt = at;
+        return true;
+    }
+
     /// It cannot go on: stops what runs, keeps what is not durable in quarantine, and closes. A
     /// later request hydrates it again, from what was durable.
     void broken(OpenTenant open, Throwable cause) {
@@ -561,15 +592,14 @@ public final class Tenant {
 
     private void closeBroken(OpenTenant open, Throwable cause) {
         empty(open);
-        // What is durable and not drained is in the log, but only its WAL can bring it into derived
-        // files while this session lives.
         try {
             open.database().drain();
         } catch (RuntimeException lacking) {
-            log.atError()
+            log.atWarn()
                     .addKeyValue("tenant", id())
                     .setCause(lacking)
                     .log("the last commits of a tenant that stopped could not be drained");
+            payFromTheLog();
         }
         try {
             keep(open.database(), "the tenant had to stop: " + cause.getMessage());
@@ -580,6 +610,35 @@ public final class Tenant {
                             ? failure
                             : new IllegalStateException(cause);
             closed(new Failed(reason, tenants.now()), open.database().durable());
+        }
+    }
+
+    /// What is durable and was not drained, when the WAL cannot give it any more.
+    private void payFromTheLog() {
+        try {
+            Shipping shipping = tenants.shipping();
+            Recovered paid =
+                    Recovery.payOne(
+                            shipping.store(),
+                            shipping.log().name(),
+                            assignment.key(),
+                            shipping.tmp(),
+                            shipping.tasks());
+            paid.failed()
+                    .forEach((_, failure) ->
+                            log.atError()
+                                    .addKeyValue("tenant", id())
+                                    .setCause(failure)
+                                    .log("tenant was not recovered from the log"));
+            Txid covered = paid.coverage().get(assignment.key());
+            if (paid.failed().isEmpty() && covered != null) {
+                shipping.log().drained(assignment.key(), covered);
+            }
+        } catch (RuntimeException lacking) {
+            log.atError()
+                    .addKeyValue("tenant", id())
+                    .setCause(lacking)
+                    .log("the last commits of a tenant that stopped were not read from the log");
         }
     }
 

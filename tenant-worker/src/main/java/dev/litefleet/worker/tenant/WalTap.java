@@ -3,6 +3,7 @@ package dev.litefleet.worker.tenant;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ltx.DatabaseChecksum;
 import dev.litefleet.replica.wal.CommittedPages;
+import dev.litefleet.replica.wal.WalHeader;
 import dev.litefleet.replica.wal.WalPosition;
 import dev.litefleet.replica.wal.WalRead;
 import dev.litefleet.replica.wal.WalReader;
@@ -17,8 +18,14 @@ import org.jspecify.annotations.Nullable;
 /// Takes each commit of one database out of its WAL, once and in order, and keeps the rolling
 /// database checksum. Confined to the holder of the write permit.
 final class WalTap implements AutoCloseable {
-    // A read that wants more looks for it at the end of the file, which costs another system call.
-    private static final long ONE_COMMIT = 1;
+    // So many page bytes, then whoever reads takes them. All commits that are there come at once,
+    // at no cost: the first read shows what follows a commit.
+    private static final long READ_BYTES = 1 << 20;
+
+    /// Before each page in the file; its salts stand at [#FRAME_SALT].
+    static final int FRAME_HEADER_BYTES = 24;
+
+    static final int FRAME_SALT = 8;
 
     private final Path wal;
     private final DatabaseChecksum sums;
@@ -51,12 +58,12 @@ final class WalTap implements AutoCloseable {
         return position;
     }
 
-    /// The next commit since the last call; none if nothing was written.
+    /// The commits since the last call; none if nothing was written.
     ///
     /// @throws Corrupt if the WAL is not the one it was
     List<CommittedPages> read() {
         WalReader open = reader();
-        WalRead read = open.read(position, ONE_COMMIT);
+        WalRead read = open.read(position, READ_BYTES);
         if (read instanceof WalRead.Restarted(var start)) {
             if (!restartExpected) {
                 throw new Corrupt(
@@ -64,7 +71,7 @@ final class WalTap implements AutoCloseable {
             }
             position = start;
             restartExpected = false;
-            read = open.read(position, ONE_COMMIT);
+            read = open.read(position, READ_BYTES);
         }
         return switch (read) {
             case WalRead.Commits(var commits, var end) -> {
@@ -151,6 +158,13 @@ final class WalTap implements AutoCloseable {
         // After a checkpoint the next frame stands at the start, whatever the position says.
         long from = restartExpected ? 0 : Math.min(position.offset(), bytesBefore);
         return Math.max(bytesBefore, from + bytes);
+    }
+
+    /// How many frames the WAL has up to the position, as SQLite counts them.
+    long frames() {
+        return restartExpected || position.offset() <= WalHeader.BYTES
+                ? 0
+                : (position.offset() - WalHeader.BYTES) / (sums.pageSize() + FRAME_HEADER_BYTES);
     }
 
     /// Every frame up to the position is in the database file: SQLite may begin the WAL anew.
