@@ -82,6 +82,10 @@ final class KillStepsIT {
             this.point = new Failpoint(name(), part[0], part[1], entry);
         }
 
+        Failpoint point() {
+            return point;
+        }
+
         private static List<Failpoint> points() {
             return Arrays.stream(values()).map(step -> step.point).toList();
         }

@@ -300,9 +300,12 @@ final class Machines implements AutoCloseable {
 
         /// Whether it died at `point`, and nowhere else.
         boolean diedAt(Failpoint point) {
-            return Files.exists(control.resolve(point.name() + ".hit"))
-                    && !process.isAlive()
-                    && process.exitValue() == KILLED;
+            return Files.exists(control.resolve(point.name() + ".hit")) && wasKilled();
+        }
+
+        /// Whether it ended by signal 9, and not by itself.
+        boolean wasKilled() {
+            return !process.isAlive() && process.exitValue() == KILLED;
         }
 
         /// Moves the clock that it sees. Takes effect within moments if a clock was set before it

@@ -80,6 +80,8 @@ public final class CommitLog implements AutoCloseable {
     private long slots; // taken, over all parts
     private long partBegan; // on the clock of tasks
     private long answers; // times the store answered after a silence
+    private boolean silent; // the last request beside the slots got no answer
+    private long silentSince; // when such a request was last made, while silent
     private boolean opened;
     private boolean summoned; // a task was started and has not looked yet
     private boolean lingering; // a task waits for company for the first pending commit
@@ -291,8 +293,49 @@ public final class CommitLog implements AutoCloseable {
         }
     }
 
+    /// Whether it is worth asking the store for what can wait, such as a drain or a hydration.
+    /// While the store is down a session asks it once each `retrySpacing` and no more, whatever it
+    /// has to do: by sending a slot again if one is in flight, else by a read of its next slot,
+    /// here. Blocks until that is due.
+    public boolean reachable() {
+        guard.lock();
+        try {
+            long since = silentSince;
+            while (silent && !over() && !pace.down()) {
+                if (silentSince != since) {
+                    return false; // Somebody else has asked meanwhile.
+                }
+                long left = since + config.retrySpacing().toNanos() - tasks.nanos();
+                if (left <= 0) {
+                    break;
+                }
+                guard.await(Duration.ofNanos(left));
+            }
+            if (over()) {
+                return true; // Nobody else will find out.
+            }
+            if (pace.down() || !silent) {
+                return !pace.down();
+            }
+        } finally {
+            guard.unlock();
+        }
+        return selfCheck() == SelfCheck.ABSENT;
+    }
+
+    /// A request of this session that has nothing to do with its slots got no answer.
+    public void noAnswer() {
+        guard.lock();
+        try {
+            silent = true;
+            silentSince = tasks.nanos();
+        } finally {
+            guard.unlock();
+        }
+    }
+
     /// Looks whether this session still owns its log, by reading its next slot: one GET, after what
-    /// is in flight has been resolved.
+    /// is in flight has been resolved. None within `retrySpacing` of a request without answer.
     public SelfCheck selfCheck() {
         long deadline = tasks.nanos() + config.checkMax().toNanos();
         Slot look;
@@ -314,17 +357,37 @@ public final class CommitLog implements AutoCloseable {
             if (durable.compareTo(first) >= 0) {
                 return SelfCheck.ABSENT; // The slot was free, and all below it ours, since then.
             }
+            if (silent) {
+                long now = tasks.nanos();
+                if (now - silentSince < config.retrySpacing().toNanos()) {
+                    return SelfCheck.UNREACHABLE;
+                }
+                silentSince = now; // For those who come while this one waits.
+            }
             look = next;
         } finally {
             guard.unlock();
         }
         try {
-            return judge(look, SegmentReader.read(store, name, look));
+            Optional<SlotObject> found = SegmentReader.read(store, name, look);
+            heard();
+            return judge(look, found);
         } catch (StoreException noAnswer) {
+            noAnswer();
             return SelfCheck.UNREACHABLE;
         } catch (ReplicaException unreadable) {
             end(new LogEnd.Fatal(unreadable.toString()));
             return SelfCheck.FENCED;
+        }
+    }
+
+    private void heard() {
+        guard.lock();
+        try {
+            silent = false;
+            guard.signalAll();
+        } finally {
+            guard.unlock();
         }
     }
 
@@ -633,6 +696,10 @@ public final class CommitLog implements AutoCloseable {
     private void answered() {
         guard.lock();
         try {
+            if (silent) {
+                silent = false;
+                guard.signalAll();
+            }
             if (pace.answered()) {
                 answers++;
                 guard.signalAll();

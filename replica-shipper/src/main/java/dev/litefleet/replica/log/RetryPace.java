@@ -41,6 +41,11 @@ final class RetryPace {
         return failures;
     }
 
+    /// Whether the quick retries are used up.
+    boolean down() {
+        return failures > QUICK;
+    }
+
     /// The store answered.
     ///
     /// @return whether it had been silent, so that who waits may ask again now

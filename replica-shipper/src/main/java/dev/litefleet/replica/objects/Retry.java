@@ -6,7 +6,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 
-/// Repeats requests that change nothing, a few times, when the store gave no usable answer. Writes
+/// Repeats requests that change nothing, a few times, when the store gave no usable answer; once it
+/// has given none to all of them, each further request is made once until one is answered. Writes
 /// never go through here.
 final class Retry {
     static final int ATTEMPTS = 3;
@@ -16,6 +17,7 @@ final class Retry {
 
     private final RandomGenerator random; // guarded by itself
     private final Consumer<Duration> pause;
+    private volatile boolean silent; // no attempt of the last request was answered
 
     /// @param pause waits, or returns early if the thread was interrupted
     Retry(RandomGenerator random, Consumer<Duration> pause) {
@@ -28,12 +30,15 @@ final class Retry {
         Unavailable earlier = null;
         for (int attempt = 1; ; attempt++) {
             try {
-                return request.get();
+                T answer = request.get();
+                silent = false;
+                return answer;
             } catch (Unavailable failure) {
                 if (earlier != null) {
                     failure.addSuppressed(earlier);
                 }
-                if (attempt == ATTEMPTS || Thread.currentThread().isInterrupted()) {
+                if (silent || attempt == ATTEMPTS || Thread.currentThread().isInterrupted()) {
+                    silent = true;
                     throw failure;
                 }
                 earlier = failure;

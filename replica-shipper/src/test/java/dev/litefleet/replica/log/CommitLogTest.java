@@ -627,6 +627,65 @@ final class CommitLogTest {
                 });
     }
 
+    /// However many readers, drains and hydrations want to know whether it is back.
+    @Test
+    void silentStoreIsAskedByChecksAtMostOnceASecond() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var asked = new CountingObjectStore(store);
+                    CommitLog log = log(world, asked);
+                    log.open();
+                    store.down(true);
+                    log.noAnswer();
+                    asked.reset();
+
+                    long began = world.nanos();
+                    for (int i = 0; i < 100; i++) {
+                        world.node("w-1")
+                                .start("drain", () -> assertThat(log.reachable()).isFalse());
+                    }
+                    for (int i = 0; i < 1_000; i++) {
+                        assertThat(log.selfCheck()).isEqualTo(SelfCheck.UNREACHABLE);
+                        world.sleep(Duration.ofMillis(10));
+                    }
+                    for (int i = 0; i < 5; i++) {
+                        assertThat(log.reachable()).isFalse();
+                    }
+
+                    long seconds = Duration.ofNanos(world.nanos() - began).toSeconds();
+                    assertThat(asked.count(Verb.GET)).isBetween(seconds / 2, seconds + 1);
+                    assertThat(asked.count(Verb.LIST)).isZero();
+                    store.down(false);
+                    world.sleep(Duration.ofSeconds(1));
+                    assertThat(log.reachable()).isTrue();
+                    assertThat(log.selfCheck()).isEqualTo(SelfCheck.ABSENT);
+                });
+    }
+
+    /// While slots are sent again nothing else asks.
+    @Test
+    void slotThatIsSentAgainAsksForEverybody() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var asked = new CountingObjectStore(store);
+                    CommitLog log = log(world, asked);
+                    log.open();
+                    store.down(true);
+                    append(log, "a", true);
+                    world.sleep(Duration.ofSeconds(5));
+                    asked.reset();
+
+                    assertThat(log.reachable()).isFalse();
+                    assertThat(asked.count(Verb.GET)).isZero();
+
+                    store.down(false);
+                    world.sleep(Duration.ofSeconds(5));
+                    assertThat(log.reachable()).isTrue();
+                });
+    }
+
     /// What is drained says who drained it, not what is durable or was sent.
     @Test
     void undrainedFromMovesOnlyWhenAllOfASlotIsDrained() {

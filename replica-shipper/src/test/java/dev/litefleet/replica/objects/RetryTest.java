@@ -55,6 +55,21 @@ final class RetryTest {
         assertThat(attempts).isEqualTo(1);
     }
 
+    /// A store that is down is not asked three times for everything.
+    @Test
+    void whatFollowsOnSilenceIsAskedOnce() {
+        Retry retry = retry(0);
+        assertThatThrownBy(() -> retry.reading(failing(3))).isInstanceOf(Unavailable.class);
+        attempts = 0;
+
+        assertThatThrownBy(() -> retry.reading(failing(1))).isInstanceOf(Unavailable.class);
+        assertThat(attempts).isEqualTo(1);
+
+        assertThat(retry.reading(failing(1))).isEqualTo("answer");
+        assertThatThrownBy(() -> retry.reading(failing(9))).isInstanceOf(Unavailable.class);
+        assertThat(attempts).isEqualTo(5);
+    }
+
     @Seeds(50)
     void pausesGrowAndAreSpread(long seed) {
         assertThat(retry(seed).reading(failing(2))).isEqualTo("answer");

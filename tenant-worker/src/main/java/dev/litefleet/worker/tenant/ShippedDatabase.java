@@ -17,6 +17,8 @@ import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.SpooledBody;
 import dev.litefleet.replica.ltx.DatabaseChecksum;
+import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.replica.sqlite.OpenMode;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteConnection;
@@ -594,10 +596,17 @@ public final class ShippedDatabase {
     }
 
     private long write(Frozen drain) {
+        if (!shipping.log().reachable()) {
+            // Of thousands of databases none may ask by itself whether the store is back.
+            throw new Unavailable("drain " + local.key(), "the store is down", null);
+        }
         try (FileChannel wal = FileChannel.open(local.walFile(), StandardOpenOption.READ)) {
             drainedWal = wal;
             drainedSalt = drain.to.salt();
             return Drain.write(shipping.store(), local.key(), drain.input, shipping.tmp());
+        } catch (StoreException refused) {
+            shipping.log().noAnswer();
+            throw refused;
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + local.walFile(), e);
         } finally {

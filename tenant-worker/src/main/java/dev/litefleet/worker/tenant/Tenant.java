@@ -8,6 +8,7 @@ import dev.litefleet.replica.history.Recovered;
 import dev.litefleet.replica.history.Recovery;
 import dev.litefleet.replica.log.LogEnded;
 import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.worker.tenant.ShippedDatabase.Checkpoint;
@@ -190,6 +191,7 @@ public final class Tenant {
             LocalDatabase local = known == null ? fetch(least) : known;
             activate(onPool(open(local)));
         } catch (StoreException silent) {
+            tenants.shipping().log().noAnswer();
             settle(new Hibernated(known), silent);
         } catch (SqlFailure failed) {
             if (known != null && OpenTenant.losesFile(failed)) {
@@ -211,6 +213,10 @@ public final class Tenant {
 
     /// From what an earlier session left, if it did, else from the store.
     private LocalDatabase fetch(Txid least) {
+        if (!tenants.shipping().log().reachable()) {
+            // It would begin with a LIST, for every tenant and every request of its clients.
+            throw new Unavailable("hydrate " + id(), "the store is down", null);
+        }
         if (tenants.files().hasLeft(id())) {
             LocalDatabase local = tenants.warm().open(assignment, least);
             tenants.files().settled(id());
