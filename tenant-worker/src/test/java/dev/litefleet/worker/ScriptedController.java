@@ -11,6 +11,7 @@ import dev.litefleet.worker.control.Assignment;
 import dev.litefleet.worker.control.AssignmentReply;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.HeartbeatReply;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.control.Registered;
 import dev.litefleet.worker.control.Registration;
@@ -47,6 +48,7 @@ public final class ScriptedController implements AutoCloseable {
     public static final Duration HEARTBEAT = Duration.ofMillis(50);
 
     public final BlockingQueue<Registration> registrations = new LinkedBlockingQueue<>();
+    public final BlockingQueue<Lost> losses = new LinkedBlockingQueue<>();
     public final BlockingQueue<Heartbeat> heartbeats = new LinkedBlockingQueue<>();
     public final BlockingQueue<Release> releases = new LinkedBlockingQueue<>();
 
@@ -115,6 +117,11 @@ public final class ScriptedController implements AutoCloseable {
                 Release release = Wire.read(body, Release.class);
                 releases.add(release);
                 return release;
+            }
+            case "/internal/v1/lost" -> {
+                Lost lost = Wire.read(body, Lost.class);
+                losses.add(lost);
+                return lost;
             }
             default -> throw new IllegalArgumentException(path);
         }

@@ -19,6 +19,7 @@ import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.S3FaultServer;
 import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.HeartbeatReply;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.Registration;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.TokenGen;
@@ -155,6 +156,28 @@ final class WorkerTest {
             assertThat(running.post("acme", "v3/pipeline", SELECT).statusCode())
                     .isGreaterThanOrEqualTo(400);
         }
+    }
+
+    /// Of a session of which nothing is known but that it left a WAL.
+    @Test
+    void commitsInQuarantineAreReportedToTheController() throws Exception {
+        String lineage = "01KAHV5W6Q4R9T8Y7ZXCVBNM00";
+        Path left = folder.resolve("workers/w-1/tenants/acme").resolve(lineage);
+        Files.createDirectories(left);
+        Files.writeString(left.resolve("db-wal"), "frames");
+        try (var running = running()) {
+            running.assign("acme");
+            running.run("acme", "create table t(a)");
+
+            Lost lost = running.controller.losses.poll(20, TimeUnit.SECONDS);
+
+            assertThat(lost.tenant()).isEqualTo("acme");
+            assertThat(lost.lineage()).isEqualTo(lineage);
+            assertThat(lost.worker()).isEqualTo("w-1");
+            assertThat(lost.bytes()).isEqualTo(6);
+            assertThat(lost.first()).isNull();
+        }
+        assertThat(folder.resolve("workers/w-1/quarantine/acme/unknown/lost.json")).exists();
     }
 
     /// What a worker that was paused for long meets first when it is resumed.

@@ -30,6 +30,7 @@ import dev.litefleet.service.PublicKeyJwk;
 import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.TestClock;
+import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.Quotas;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
@@ -341,6 +342,36 @@ final class CatalogTest {
                 OperationDetail.imported(lineage(), SPEC),
                 clock.instant(),
                 null);
+    }
+
+    @Test
+    void commitsInQuarantineAreOneEventHoweverOftenTheyAreReported() {
+        var lost =
+                new Lost(
+                        "w-1",
+                        ACME.name(),
+                        lineage().ulid(),
+                        one.ulid(),
+                        new Txid(7).toString(),
+                        new Txid(9).toString(),
+                        4096,
+                        "the tenant was elsewhere");
+        var unknown =
+                new Lost("w-1", ACME.name(), lost.lineage(), one.ulid(), null, null, 32, "torn");
+
+        for (Lost report : List.of(lost, unknown, lost)) {
+            catalog.lost(report).join();
+        }
+
+        var query = new EventQuery(0, "commits_quarantined", ACME.name(), "", 100);
+        assertThat(catalog.events(query).join())
+                .hasSize(2)
+                .allSatisfy(event -> assertThat(event.session()).isEqualTo(one.ulid()))
+                .first()
+                .satisfies(event ->
+                        assertThat(event.detail())
+                                .contains("\"first\":\"0000000000000007\"")
+                                .contains("\"last\":\"0000000000000009\""));
     }
 
     private List<EventRow> events(OperationRow operation) {

@@ -1,5 +1,6 @@
 package dev.litefleet.worker.tenant;
 
+import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
@@ -477,8 +478,7 @@ public final class Tenant {
         OpenTenant open = quiet();
         if (open == null && tenants.files().hasLeftWal(assignment.key())) {
             // Nobody asked for the tenant, but it may have commits that no log has.
-            activate(onPool(open(fetch(floor()))));
-            open = quiet();
+            open = openLeft();
         }
         Txid last;
         if (open == null) {
@@ -493,6 +493,17 @@ public final class Tenant {
         }
         tenants.files().delete(assignment.key());
         return new Released(assignment.key(), assignment.number(), last);
+    }
+
+    /// @return null if what was left is of no use
+    private @Nullable OpenTenant openLeft() {
+        try {
+            activate(onPool(open(fetch(floor()))));
+            return quiet();
+        } catch (ReplicaException broken) {
+            tenants.files().putAside(assignment.key(), null, String.valueOf(broken.getMessage()));
+            return null;
+        }
     }
 
     private synchronized Txid floor() {

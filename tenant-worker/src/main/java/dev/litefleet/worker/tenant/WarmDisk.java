@@ -72,6 +72,7 @@ final class WarmDisk {
                 new Facts(
                         key,
                         assignment.previousSession(),
+                        floor,
                         history.coverage(),
                         position.orElse(null),
                         logged(key, position, end, wal),

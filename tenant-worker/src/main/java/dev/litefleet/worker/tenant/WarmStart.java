@@ -28,6 +28,7 @@ final class WarmStart {
     /// @param key the tenant and the lineage that is assigned
     /// @param previousSession the last that could have written the tenant, as the assignment says:
     ///   it has released the tenant, or its log is fenced and recovered
+    /// @param floor the assignment's: at the last recovery or release this was durable
     /// @param durable where the history ends
     /// @param position null if there is none that can be read
     /// @param end of the history by the log; only needed where it is beyond what `position` knows
@@ -39,6 +40,7 @@ final class WarmStart {
     record Facts(
             TenantKey key,
             @Nullable String previousSession,
+            Txid floor,
             Txid durable,
             @Nullable LocalPosition position,
             @Nullable LoggedEnd end,
@@ -112,6 +114,12 @@ final class WarmStart {
         }
         int commits = (int) (known + beyond);
         if (beyond > 0) {
+            if (!facts.floor().equals(facts.durable())) {
+                return doubt(
+                        facts,
+                        "recovery came to %s, the history ends at %s"
+                                .formatted(facts.floor(), facts.durable()));
+            }
             LoggedEnd end = facts.end();
             if (end == null || end.wal() == null || !end.session().equals(position.session())) {
                 return doubt(facts, "the log does not say where the WAL has " + facts.durable());

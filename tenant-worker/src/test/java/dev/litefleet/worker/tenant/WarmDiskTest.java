@@ -396,6 +396,24 @@ final class WarmDiskTest {
     }
 
     @Test
+    void releaseOfATenantThatNobodyOpenedShipsWhatWasLeft() {
+        var random = new SplittableRandom(9);
+        Life life = first(Durability.ASYNC);
+        get(life.database().gate(life.database().announced()));
+        life.way.down(true);
+        for (int i = 0; i < 3; i++) {
+            life.acknowledged(life.insert(random));
+        }
+        life.kill(folder.resolve("image"));
+        Txid floor = life.failover();
+
+        Life after = next(folder.resolve("image"), USUAL, floor, life.id());
+
+        verify(after, 3);
+        assertThat(coverage()).isEqualTo(new Txid(BEFORE + 3));
+    }
+
+    @Test
     void framesOfATenantThatWasElsewhereMeanwhileAreKeptAsideAndReported() {
         var random = new SplittableRandom(4);
         Life life = first(Durability.ASYNC);

@@ -84,7 +84,16 @@ final class WarmStartTest {
 
     private Facts facts(long history, LocalPosition position, @Nullable LoggedEnd end) {
         return new Facts(
-                KEY, MINE, new Txid(history), position, end, wal, bytes.length, SMALL, MIN);
+                KEY,
+                MINE,
+                new Txid(history),
+                new Txid(history),
+                position,
+                end,
+                wal,
+                bytes.length,
+                SMALL,
+                MIN);
     }
 
     private Verdict decide(long history, LocalPosition position, @Nullable LoggedEnd end) {
@@ -124,6 +133,7 @@ final class WarmStartTest {
                 new Facts(
                         KEY,
                         MINE,
+                        small.floor(),
                         small.durable(),
                         small.position(),
                         null,
@@ -132,7 +142,8 @@ final class WarmStartTest {
                         LARGE,
                         MIN);
         var clean = new LocalPosition(KEY, MINE, new Txid(12), new Txid(12), at(2), true);
-        Facts closed = new Facts(KEY, MINE, new Txid(12), clean, null, null, 0, SMALL, MIN);
+        Facts closed =
+                new Facts(KEY, MINE, Txid.NONE, new Txid(12), clean, null, null, 0, SMALL, MIN);
 
         assertThat(WarmStart.decide(large)).isEqualTo(new Verdict.Reuse(2, 3));
         assertThat(WarmStart.decide(closed)).isEqualTo(new Verdict.Reuse(0, 0));
@@ -142,7 +153,17 @@ final class WarmStartTest {
     void behind() {
         assertThat(decide(16, known(12, at(2)), logged(5))).isInstanceOf(Verdict.Behind.class);
         Facts none =
-                new Facts(KEY, MINE, new Txid(13), known(12, at(2)), null, null, 0, LARGE, MIN);
+                new Facts(
+                        KEY,
+                        MINE,
+                        Txid.NONE,
+                        new Txid(13),
+                        known(12, at(2)),
+                        null,
+                        null,
+                        0,
+                        LARGE,
+                        MIN);
         assertThat(WarmStart.decide(none)).isInstanceOf(Verdict.Behind.class);
     }
 
@@ -179,8 +200,33 @@ final class WarmStartTest {
         verdicts.add(decide(14, position, logged(3))); // another number of commits
         verdicts.add(decide(14, position, new LoggedEnd(MINE, salt)));
         Facts nothing =
-                new Facts(KEY, null, new Txid(12), position, null, wal, bytes.length, LARGE, MIN);
+                new Facts(
+                        KEY,
+                        null,
+                        Txid.NONE,
+                        new Txid(12),
+                        position,
+                        null,
+                        wal,
+                        bytes.length,
+                        LARGE,
+                        MIN);
         verdicts.add(WarmStart.decide(nothing));
+
+        Facts recovered = facts(14, position, logged(4));
+        verdicts.add(
+                WarmStart.decide(
+                        new Facts(
+                                KEY,
+                                MINE,
+                                new Txid(13), // recovery came less far than the history
+                                recovered.durable(),
+                                position,
+                                recovered.end(),
+                                wal,
+                                bytes.length,
+                                SMALL,
+                                MIN)));
 
         assertThat(verdicts).hasOnlyElementsOfType(Verdict.Diverged.class);
         // The same offset with another checksum is no commit of this WAL, and nothing follows it
@@ -213,6 +259,7 @@ final class WarmStartTest {
                         new Facts(
                                 KEY,
                                 MINE,
+                                Txid.NONE,
                                 new Txid(10 + durable),
                                 position,
                                 null,
