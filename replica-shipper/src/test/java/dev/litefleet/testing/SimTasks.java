@@ -19,7 +19,11 @@ import org.jspecify.annotations.Nullable;
 /// can run, and then jumps to the next thing that waits for it.
 ///
 /// An actor belongs to a [Node], which may be paused as by SIGSTOP or suspended as a virtual
-/// machine is, resumed, or killed as by SIGKILL, and whose wall clock may be wrong.
+/// machine is, resumed, or killed as by SIGKILL, whose wall clock may be wrong and whose monotonic
+/// clock may be fast or slow.
+///
+/// When the world ends, its actors are unwound one after the other: whatever would wait throws,
+/// locks are free, and what is in a `finally` can close files.
 public final class SimTasks {
     /// Unwinds an actor when its world ends. Neither an exception nor an error, so that nothing in
     /// between takes it for a failure of its own.
@@ -38,6 +42,7 @@ public final class SimTasks {
         private final Semaphore baton = new Semaphore(0);
         private boolean runnable = true;
         private boolean done;
+        private boolean unwinding;
         private long wakeAt = Long.MAX_VALUE; // of a timed wait
 
         private Actor(String name, int number, Node node) {
@@ -116,6 +121,7 @@ public final class SimTasks {
         private long frozenAt;
         private long frozenNanos; // until now, all together
         private Duration clockOffset = Duration.ZERO;
+        private int gain;
 
         private Node(String name) {
             this.name = name;
@@ -176,6 +182,17 @@ public final class SimTasks {
             clockOffset = offset;
         }
 
+        /// Lets its monotonic clock run fast, or slow if negative. Before anybody has read it.
+        ///
+        /// @param perMille greater than -1,000
+        public void setRate(int perMille) {
+            gain = perMille;
+        }
+
+        private long world(Duration local) {
+            return gain == 0 ? local.toNanos() : (local.toNanos() / (1000 + gain) + 1) * 1000;
+        }
+
         /// Its wall clock.
         public InstantSource clock() {
             return () -> SimTasks.this.clock().instant().plus(clockOffset);
@@ -188,12 +205,13 @@ public final class SimTasks {
 
         @Override
         public void sleep(Duration time) {
-            SimTasks.this.sleep(time);
+            SimTasks.this.sleep(Duration.ofNanos(world(time)));
         }
 
         @Override
         public long nanos() {
-            return (frozen ? frozenAt : nanos) - frozenNanos;
+            long passed = (frozen ? frozenAt : nanos) - frozenNanos;
+            return gain == 0 ? passed : passed * (1000 + gain) / 1000;
         }
 
         @Override
@@ -254,6 +272,11 @@ public final class SimTasks {
             failure = what;
             ending = true;
         }
+    }
+
+    /// Whether the world has ended and its actors are being unwound.
+    public boolean over() {
+        return ending;
     }
 
     /// How often the baton passed.
@@ -340,6 +363,7 @@ public final class SimTasks {
 
     private void checkAlive() {
         if (ending) {
+            running.unwinding = true;
             throw SimTasks.<RuntimeException>ended();
         }
     }
@@ -403,6 +427,9 @@ public final class SimTasks {
 
         @Override
         public void lock() {
+            if (running.unwinding) {
+                return; // Nobody else runs until it has left.
+            }
             SimTasks.this.yield();
             acquire();
         }
@@ -441,7 +468,7 @@ public final class SimTasks {
         public boolean await(Duration max) {
             Node node = running.node;
             long deadline = node.nanos() + Math.max(0, max.toNanos());
-            waitUntil(nanos + Math.max(0, max.toNanos()));
+            waitUntil(nanos + Math.max(0, node.world(max)));
             return node.nanos() < deadline;
         }
 

@@ -89,6 +89,75 @@ final class SimTasksTest {
     }
 
     @Test
+    void fastClockIsEarlyAndSlowOneLate() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var fast = world.node("fast");
+                    fast.setRate(100);
+                    var slow = world.node("slow");
+                    slow.setRate(-100);
+                    var woke = new ArrayList<Long>();
+                    for (var node : List.of(slow, fast)) {
+                        node.start(
+                                "sleeps",
+                                () -> {
+                                    long began = node.nanos();
+                                    node.sleep(Duration.ofSeconds(99));
+                                    assertThat(node.nanos() - began)
+                                            .isBetween(99_000_000_000L, 99_000_010_000L);
+                                    woke.add(world.nanos() / 1_000_000_000);
+                                });
+                        node.start(
+                                "waits",
+                                () -> {
+                                    Tasks.Guard guard = node.guard();
+                                    guard.lock();
+                                    assertThat(guard.await(Duration.ofSeconds(990))).isFalse();
+                                    guard.unlock();
+                                    woke.add(world.nanos() / 1_000_000_000);
+                                });
+                    }
+
+                    world.sleep(Duration.ofHours(1));
+
+                    assertThat(woke).containsExactly(90L, 110L, 900L, 1100L);
+                    assertThat(fast.nanos() / 1_000_000).isEqualTo(3_960_000);
+                    assertThat(slow.nanos() / 1_000_000).isEqualTo(3_240_000);
+                });
+    }
+
+    /// Otherwise what production code closes in a `finally` stays open.
+    @Test
+    void whoIsUnwoundMayLock() {
+        var closed = new ArrayList<String>();
+        SimTasks.run(
+                1,
+                world -> {
+                    var node = world.node("n");
+                    Tasks.Guard guard = node.guard();
+                    node.start(
+                            "t",
+                            () -> {
+                                guard.lock();
+                                try {
+                                    node.sleep(Duration.ofDays(1));
+                                } finally {
+                                    guard.unlock();
+                                    guard.lock();
+                                    assertThat(world.over()).isTrue();
+                                    closed.add("it");
+                                    guard.unlock();
+                                }
+                            });
+                    world.sleep(Duration.ofSeconds(1));
+                    node.kill();
+                });
+
+        assertThat(closed).containsExactly("it");
+    }
+
+    @Test
     void everybodyWaitingIsAFailure() {
         assertThatThrownBy(() ->
                         SimTasks.run(

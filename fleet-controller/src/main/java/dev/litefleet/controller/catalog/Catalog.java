@@ -1,5 +1,8 @@
 package dev.litefleet.controller.catalog;
 
+import static dev.litefleet.controller.catalog.Waiting.await;
+import static dev.litefleet.controller.catalog.Waiting.isDone;
+
 import dev.litefleet.controller.placement.Placement;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.ReplicaException.Fenced;
@@ -35,12 +38,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -124,21 +124,48 @@ public final class Catalog implements AutoCloseable {
     /// Reads the newest catalog from the store and opens it. All earlier controllers' logs are
     /// closed and recovered. Blocks.
     public static Catalog open(TenantKey key, Beginning first) {
-        LocalDatabase local = hydrate(key, first);
-        ExecutorService thread =
+        return open(
+                key,
+                first,
                 Executors.newSingleThreadExecutor(
-                        Thread.ofPlatform().name("catalog").daemon().factory());
-        var watchdog = new Watchdog(first.shipping().tasks()::nanos);
-        // SQLite is called on platform threads only, whatever the caller's is.
-        Catalog catalog =
-                CompletableFuture.supplyAsync(
-                                () -> new Catalog(key, first.shipping(), thread, watchdog, local),
-                                thread)
-                        .join();
-        catalog.heed(first.logEnd());
-        catalog.migrate();
-        catalog.read(CatalogTables::recount).join();
-        return catalog;
+                        Thread.ofPlatform().name("catalog").daemon().factory()));
+    }
+
+    /// As [#open(TenantKey, Beginning)].
+    ///
+    /// @param thread runs one thing after the other, on a platform thread, and is closed with the
+    ///   catalog, or when it could not be opened
+    public static Catalog open(TenantKey key, Beginning first, ExecutorService thread) {
+        Tasks tasks = first.shipping().tasks();
+        var watchdog = new Watchdog(tasks::nanos);
+        @Nullable Catalog catalog = null;
+        boolean opened = false;
+        try {
+            LocalDatabase local = hydrate(key, first);
+            // SQLite is called on platform threads only, whatever the caller's is.
+            catalog =
+                    await(
+                            tasks,
+                            CompletableFuture.supplyAsync(
+                                    () ->
+                                            new Catalog(
+                                                    key, first.shipping(), thread, watchdog, local),
+                                    thread));
+            catalog.heed(first.logEnd());
+            catalog.migrate();
+            await(tasks, catalog.read(CatalogTables::recount));
+            opened = true;
+            return catalog;
+        } finally {
+            if (!opened) {
+                if (catalog != null) {
+                    catalog.stop(new Ended("it was not opened"));
+                    catalog.closeFiles();
+                }
+                thread.shutdown();
+                watchdog.close();
+            }
+        }
     }
 
     private static LocalDatabase hydrate(TenantKey key, Beginning from) {
@@ -235,30 +262,24 @@ public final class Catalog implements AutoCloseable {
 
     private void awaitDurable(Txid txid) {
         CompletableFuture<Void> gate = ground.database.gate(txid);
-        while (!gate.isDone()) {
-            try {
-                gate.get(LOOK.toMillis(), TimeUnit.MILLISECONDS);
-            } catch (TimeoutException silent) {
-                ground.database.expireGates();
-            } catch (ExecutionException unknown) {
-                throw unknown(unknown);
-            } catch (InterruptedException stopped) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException("interrupted while moving", stopped);
-            }
+        while (!isDone(tasks, gate, LOOK)) {
+            ground.database.expireGates();
+        }
+        if (gate.isCompletedExceptionally()) {
+            throw unknown(gate.exceptionNow());
         }
     }
 
     private void migrate() {
-        int version = read(_ -> Migrations.version(ground.sql)).join();
+        int version = await(tasks, read(_ -> Migrations.version(ground.sql)));
         while (version < Migrations.latest()) {
             int next = version;
-            write(
-                            _ -> {
-                                Migrations.apply(ground.sql, next);
-                                return next;
-                            })
-                    .join();
+            await(
+                    tasks,
+                    write(_ -> {
+                        Migrations.apply(ground.sql, next);
+                        return next;
+                    }));
             version++;
         }
     }
@@ -787,25 +808,32 @@ public final class Catalog implements AutoCloseable {
         if (!end.isDone()) {
             try {
                 // Behind all that is queued, so that everything is durable then.
-                enqueue(() -> ground.database.announced()).join();
+                await(tasks, enqueue(() -> ground.database.announced()));
                 drain();
                 // One more segment, whose comment names the new beginning of what is not drained:
                 // otherwise whoever recovers this log reads again what was drained just now.
-                enqueue(transaction(CatalogTables::stopped)).join();
+                await(tasks, enqueue(transaction(CatalogTables::stopped)));
             } catch (RuntimeException failure) {
                 log.atWarn().setCause(failure).log("catalog was not drained");
             }
             end.complete(new Ended("stopped"));
         }
-        // Whoever drains now still reads the files.
+        if (closeFiles()) {
+            thread.close();
+            watchdog.close();
+        }
+    }
+
+    /// @return whether they were not closed already
+    private boolean closeFiles() {
+        // Whoever drains now still reads them.
         draining.lock();
         draining.unlock();
         try {
             thread.execute(() -> ground.database.close());
+            return true;
         } catch (RejectedExecutionException closed) {
-            return;
+            return false;
         }
-        thread.close();
-        watchdog.close();
     }
 }

@@ -23,6 +23,7 @@ import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.PageDb;
 import dev.litefleet.testing.SimObjectStore;
 import dev.litefleet.testing.SimTasks;
+import dev.litefleet.testing.SimWire;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -50,7 +51,7 @@ final class Fleet implements SimTasks.Story {
     private final boolean simplestWriter;
     final SimTasks world;
     final Judge judge;
-    final Wire wire;
+    final SimWire wire;
     private final RandomGenerator random;
     private final SimObjectStore store;
     private final Path folder;
@@ -84,7 +85,7 @@ final class Fleet implements SimTasks.Story {
         store.mangle(random.nextInt(3) * 4);
         judge = new Judge(world, store.objects());
         store.onCreated(judge::created);
-        wire = new Wire(world, random.nextInt(3) * 10);
+        wire = new SimWire(world, random.nextInt(3) * 10);
         workers = 2 + random.nextInt(2);
         tenants = 2 + random.nextInt(2);
         movesOneIn = random.nextInt(3) == 0 ? 1000 : 5 + random.nextInt(40);

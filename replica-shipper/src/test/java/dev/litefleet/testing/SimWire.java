@@ -1,7 +1,6 @@
-package dev.litefleet.replica.sim;
+package dev.litefleet.testing;
 
 import dev.litefleet.replica.log.Tasks;
-import dev.litefleet.testing.SimTasks;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Optional;
@@ -12,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The network between processes: late, lossy, and each message may come twice. A question is
 /// answered on a task of the one asked, so a process that stands still answers late or never.
-final class Wire {
+public final class SimWire {
     private static final Duration PATIENCE = Duration.ofSeconds(1);
 
     private final SimTasks world;
@@ -21,7 +20,9 @@ final class Wire {
     private final Set<Set<SimTasks.Node>> cut = new HashSet<>();
     private int faultPercent;
 
-    Wire(SimTasks world, int faultPercent) {
+    /// @param faultPercent share of the messages that come late, and of those that come twice, 0 to
+    ///   100; half as many get lost
+    public SimWire(SimTasks world, int faultPercent) {
         this.world = world;
         this.network = world.node("wire");
         this.random = world.fork();
@@ -29,24 +30,24 @@ final class Wire {
     }
 
     /// No more faults, no partitions.
-    void calm() {
+    public void calm() {
         faultPercent = 0;
         cut.clear();
     }
 
     /// Nothing passes between the two until [#calm] or [#join].
-    void cut(SimTasks.Node one, SimTasks.Node other) {
+    public void cut(SimTasks.Node one, SimTasks.Node other) {
         cut.add(Set.of(one, other));
     }
 
-    void join(SimTasks.Node one, SimTasks.Node other) {
+    public void join(SimTasks.Node one, SimTasks.Node other) {
         cut.remove(Set.of(one, other));
     }
 
     /// Asks, and waits a second for the answer.
     ///
     /// @return nothing if none came; `handler` may have run, may run later, and may run twice
-    <T> Optional<T> ask(SimTasks.Node from, SimTasks.Node to, Supplier<T> handler) {
+    public <T> Optional<T> ask(SimTasks.Node from, SimTasks.Node to, Supplier<T> handler) {
         var answer = new Answer<T>(network.guard());
         carry(from, to, () -> answered(from, to, handler, answer));
         if (random.nextInt(100) < faultPercent) {
