@@ -162,7 +162,7 @@ public final class Catalog implements AutoCloseable {
                     catalog.stop(new Ended("it was not opened"));
                     catalog.closeFiles();
                 }
-                thread.shutdown();
+                thread.close();
                 watchdog.close();
             }
         }

@@ -484,15 +484,19 @@ public final class ShippedDatabase {
     /// Whether a drain is due now.
     public boolean drainDue() {
         long now = shipping.tasks().nanos();
+        Slot written = shipping.log().durable();
         synchronized (lock) {
-            return owes() && DrainSchedule.due(owed(), now, shipping.config()) <= now;
+            return owes() && DrainSchedule.due(owed(written), now, shipping.config()) <= now;
         }
     }
 
     /// When to ask [#drainDue] again, in ticker nanoseconds; [Deadlines#NEVER] if nothing is owed.
     long drainLook(long now) {
+        Slot written = shipping.log().durable();
         synchronized (lock) {
-            return owes() ? DrainSchedule.look(owed(), now, shipping.config()) : Deadlines.NEVER;
+            return owes()
+                    ? DrainSchedule.look(owed(written), now, shipping.config())
+                    : Deadlines.NEVER;
         }
     }
 
@@ -500,9 +504,9 @@ public final class ShippedDatabase {
         return frozen != null || !points.isEmpty() || !pending.isEmpty();
     }
 
-    private DrainSchedule.Owed owed() {
+    /// @param written how far the log is durable
+    private DrainSchedule.Owed owed(Slot written) {
         Slot slot = frozen == null ? firstUndrainedSlot : frozen.firstSlot;
-        Slot now = shipping.log().durable();
         WalPosition end = pending.isEmpty() ? lastDurableTo() : pending.getLast().to;
         return new DrainSchedule.Owed(
                 frozen == null ? firstUndrained : frozen.firstCommit,
@@ -510,12 +514,12 @@ public final class ShippedDatabase {
                 lastDrain,
                 // After a restart of the WAL the drained position belongs to the one before.
                 end.salt() == drainedTo.salt() ? end.offset() - drainedTo.offset() : end.offset(),
-                slot == null ? 0 : slots(slot, now));
+                slot == null ? 0 : slots(slot, written));
     }
 
     /// Those of an earlier part do not count again: the bound is one of slots in one part.
     private static long slots(Slot from, Slot to) {
-        return from.part() == to.part() ? to.number() - from.number() : to.number();
+        return from.part() == to.part() ? Math.max(0, to.number() - from.number()) : to.number();
     }
 
     private WalPosition lastDurableTo() {
