@@ -81,14 +81,15 @@ public final class Leases {
 
     /// A session that the catalog calls live and this controller has not met. Its predecessor,
     /// whose log is fenced by now, may go on granting it leases until the last proof of its
-    /// [Tenure] is one lease old.
+    /// [Tenure] is one lease old. That age and the last lease are counted on clocks of two other
+    /// machines, so each of them gets a margin.
     public void adopt(SessionId session) {
         locked(() -> grants.computeIfAbsent(session, _ -> unknown()));
     }
 
     private Grant unknown() {
         var grant = new Grant(tasks.nanos());
-        grant.endNanos = grant.heardNanos + 2 * leaseNanos + marginNanos;
+        grant.endNanos = grant.heardNanos + 2 * (leaseNanos + marginNanos);
         return grant;
     }
 

@@ -102,7 +102,7 @@ final class LeasesTest {
         advanceSlowly(LEASE);
         assertThat(lapsed.get(5, SECONDS)).containsExactly(one);
         var ended = CompletableFuture.runAsync(() -> leases.awaitEnded(one));
-        tasks.advance(LEASE.plus(MARGIN).minusMillis(1));
+        tasks.advance(LEASE.plus(MARGIN.multipliedBy(2)).minusMillis(1));
         await().during(Duration.ofMillis(20)).until(() -> !ended.isDone());
         tasks.advance(Duration.ofMillis(1));
 

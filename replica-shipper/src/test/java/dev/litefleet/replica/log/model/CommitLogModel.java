@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /// The network is a soup: what was sent stays deliverable for ever, so loss, delay, duplication and
 /// reordering are all in it, and a lost answer is one not looked at yet. A crash is a process that
 /// takes no more steps, a zombie one that does later. Acknowledgements leave at the first moment
-/// they may. The catalog is a register that does not fail. Leases are a bit that lapses once.
+/// they may. The catalog is a register that does not fail. Leases are a bit that lapses once; who
+/// may grant them, and how long a successor waits, is the matter of [TenureModel].
 ///
 /// Invariants:
 /// - I1 An acknowledged commit is in the tenant's history as any later owner hydrates it.
@@ -21,12 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// - I4 When a self-check passes, or a lease runs, the session's state has every acknowledged
 ///   commit of its tenants.
 /// - I5 What a session puts after its fence is done is neither read nor acknowledged.
-final class CommitLogModel {
-    /// Takes the states that may follow one.
-    interface Next {
-        void go(int[] state, Event event, int a, int b, int slot, int d);
-    }
-
+final class CommitLogModel implements Model {
     /// Places of a part of a log without parts beyond its data slots.
     private static final int SPARE = 2;
 
@@ -68,7 +64,8 @@ final class CommitLogModel {
         return is(REBATCHES_ON_RETRY) || is(IDENTIFIES_BY_WRITER);
     }
 
-    int[] start() {
+    @Override
+    public int[] start() {
         int[] state = new int[at.words];
         if (is(LEASES)) {
             for (int s = 0; s < sessions; s++) {
@@ -78,8 +75,8 @@ final class CommitLogModel {
         return state;
     }
 
-    /// What the step that was just handed to [Next] broke by itself, and forgets it.
-    @Nullable String takeViolation() {
+    @Override
+    public @Nullable String takeViolation() {
         String found = violation;
         violation = null;
         return found;
@@ -96,7 +93,8 @@ final class CommitLogModel {
     }
 
     /// `<part>.<number>` of a linear slot number.
-    String name(int k) {
+    @Override
+    public String name(int k) {
         return k < 1 ? "0" : part(k) + "." + (k - first(part(k)) + 1);
     }
 
@@ -306,7 +304,8 @@ final class CommitLogModel {
 
     // Steps.
 
-    void next(int[] w, Next out) {
+    @Override
+    public void next(int[] w, Next out) {
         for (int s = 0; s < sessions; s++) {
             for (int t = 0; t < tenants; t++) {
                 messages(w, s, t, out);
@@ -922,8 +921,8 @@ final class CommitLogModel {
 
     // What must hold.
 
-    /// What is wrong with a state, or null.
-    @Nullable String check(int[] w) {
+    @Override
+    public @Nullable String check(int[] w) {
         String wrong = acknowledged(w);
         wrong = wrong == null ? twoContents(w) : wrong;
         wrong = wrong == null ? twoOwners(w) : wrong;
@@ -1077,7 +1076,8 @@ final class CommitLogModel {
 
     /// Removes what can never matter again and orders the fencers, who are alike: fewer states of
     /// the same world.
-    void reduce(int[] w) {
+    @Override
+    public void reduce(int[] w) {
         int one = at.fencer(0);
         if (w[one + 1] > w[one]) {
             int swap = w[one];

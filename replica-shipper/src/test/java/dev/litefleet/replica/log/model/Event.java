@@ -2,7 +2,7 @@ package dev.litefleet.replica.log.model;
 
 import java.util.Locale;
 
-/// One step of the world, worded for a trace. `%1$s` is the session or tenant; slots are written as
+/// One step of a world, worded for a trace. `%1$s` is the session or tenant; slots are written as
 /// part and number.
 enum Event {
     ASSIGNMENT_ARRIVES("W%s gets assign(T%s #%s): hydrates from derived files and opens"),
@@ -33,7 +33,21 @@ enum Event {
     DELETE_LANDS("the store deletes W%s slot %3$s"),
     FENCE_DELETED("the janitor deletes the fence in W%s slot %3$s"),
     LEASE_LAPSES("the lease of W%s lapses"),
-    LEASE_TAKEN("W%s finds its next slot free and grants itself a lease");
+    LEASE_TAKEN("W%s finds its next slot free and grants itself a lease"),
+
+    // Of [TenureModel].
+    TIME_PASSES("time passes; the clock of W0 lags by %s, the controller's by %s"),
+    LOOK_BEGINS("the controller begins a look at its own log"),
+    LOOK_READS("the look finds %s fences"),
+    LOOK_ENDS("the look ends"),
+    LEASE_DECIDED("the controller decides that the next heartbeat gets a lease"),
+    HEARTBEAT_SENT("W%s sends a heartbeat"),
+    LEASE_GRANTED("the controller grants W%s a lease"),
+    LEASE_ARRIVES("the answer reaches W%s: its lease has %s ticks left"),
+    EPOCH_CLAIMED("a successor claims the next epoch"),
+    CONTROLLER_FENCED("the successor fences the controller's log"),
+    GIVEN_AWAY("the successor has waited, closes the worker's session and gives its tenant away"),
+    HEIR_ACKNOWLEDGES("the tenant's new owner acknowledges a commit");
 
     private final String words;
 

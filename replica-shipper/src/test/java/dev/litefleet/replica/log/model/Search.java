@@ -30,7 +30,7 @@ final class Search {
         }
     }
 
-    private final CommitLogModel model;
+    private final Model model;
     private final Fingerprints seen = new Fingerprints();
     private final ArrayDeque<int[]> queue = new ArrayDeque<>();
     private int[] parents = new int[1 << 16];
@@ -41,11 +41,11 @@ final class Search {
     private int last; // step that led to the violation
     private @Nullable String violation;
 
-    private Search(CommitLogModel model) {
+    private Search(Model model) {
         this.model = model;
     }
 
-    static Verdict of(CommitLogModel model) {
+    static Verdict of(Model model) {
         return new Search(model).run();
     }
 
