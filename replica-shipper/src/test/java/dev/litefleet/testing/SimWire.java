@@ -29,6 +29,11 @@ public final class SimWire {
         this.faultPercent = faultPercent;
     }
 
+    /// The share of faults from here on.
+    public void faults(int percent) {
+        faultPercent = percent;
+    }
+
     /// No more faults, no partitions.
     public void calm() {
         faultPercent = 0;
