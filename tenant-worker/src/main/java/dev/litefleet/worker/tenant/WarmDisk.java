@@ -89,7 +89,8 @@ final class WarmDisk {
         return switch (verdict) {
             case Verdict.Reuse(int commits, int ahead) ->
                     reuse(key, history, position, end, wal, commits, ahead);
-            case Verdict.ShipAhead(int commits, _) -> ahead(key, history, position, wal, commits);
+            case Verdict.ShipAhead(int commits, _) ->
+                    ahead(key, history, position, end, wal, commits);
             case Verdict.Diverged(var reason) -> diverged(key, history, position, reason);
             case Verdict.Behind _, Verdict.Hydrate _ -> {
                 files.delete(key);
@@ -150,7 +151,7 @@ final class WarmDisk {
                     .addKeyValue("tenant", key.tenant())
                     .log("local file does not add up to what the history says");
             return ahead > 0 && wal != null
-                    ? ahead(key, history, position, wal, commits)
+                    ? ahead(key, history, position, ends, wal, commits)
                     : diverged(key, history, position, "the file is not what the history says");
         }
         sums.get().save(folder.resolve("sums"));
@@ -169,12 +170,16 @@ final class WarmDisk {
             TenantKey key,
             LineageHistory history,
             Optional<LocalPosition> position,
+            Optional<LineageEnd> end,
             @Nullable WalSurvey wal,
             int commits) {
         if (wal == null) {
             throw new IllegalStateException("commits ahead without a WAL");
         }
         Path folder = files.of(key);
+        if (!connected(folder, position.orElseThrow(), end, wal, commits)) {
+            return diverged(key, history, position, "the file below the WAL is not the history's");
+        }
         // From here on this session is the one that wrote the files: should it end before it has
         // opened them, the next one finds them as provable as it did.
         new LocalPosition(
@@ -200,6 +205,32 @@ final class WarmDisk {
                     key, history, position, "the WAL's frames are not what the history says");
         }
         return local.before(from);
+    }
+
+    /// Whether the WAL's first commit follows the last one of the history. A WAL that was begun
+    /// anew since `position.json` was written shares no commit with the history, and only its salts
+    /// say that it is the next one. Had a stranger run the checkpoint before it (fault 69), commits
+    /// that nobody shipped would lie between; then the file below is not what the history says. If
+    /// it is, nothing was between: SQLite syncs the file before it begins a WAL anew, and of this
+    /// one nothing is in the file yet.
+    private boolean connected(
+            Path folder,
+            LocalPosition position,
+            Optional<LineageEnd> end,
+            WalSurvey wal,
+            int commits) {
+        boolean begunAnew = position.wal().salt() != 0 && position.wal().salt() != wal.salt();
+        if (commits > 0 || !begunAnew) {
+            return true;
+        }
+        if (end.isEmpty() || !Files.exists(folder.resolve("db"))) {
+            return false;
+        }
+        LineageEnd last = end.get();
+        return scan(folder, last.pageSize())
+                .sums(folder.resolve("db"), last.pages(), 0)
+                .filter(sums -> sums.value() == last.position().checksum())
+                .isPresent();
     }
 
     private LocalScan scan(Path folder, int pageSize) {

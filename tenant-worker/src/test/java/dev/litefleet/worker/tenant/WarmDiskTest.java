@@ -215,6 +215,11 @@ final class WarmDiskTest {
         return Integer.parseInt(numbers[0]);
     }
 
+    private static boolean hasTables(Tenant tenant) {
+        return column(tenant, "select count(*) from sqlite_schema where name = 'churn'")
+                .contains("1");
+    }
+
     /// The history that a life wrote is whole, and what it leads to is what was served.
     private void verify(Life life, int rows) {
         Txid last = get(life.session.tenants.release(life.tenant.id(), 2)).last();
@@ -274,16 +279,22 @@ final class WarmDiskTest {
         }
         Txid floor = life.failover();
         long scanBytesMin = random.nextBoolean() ? ALWAYS : USUAL;
-        if (random.nextInt(8) == 0) {
+        boolean flipped = random.nextInt(8) == 0;
+        if (flipped) {
             DiskImage.flip(image.resolve(files).resolve("db"), random);
         }
 
         Life after = next(image, scanBytesMin, floor, life.id());
+        boolean lossy = durability == Durability.ASYNC && (power || flipped);
+        if (lossy && floor.value() < BEFORE && !hasTables(after.tenant)) {
+            assertThat(column(after.tenant, "pragma quick_check")).containsExactly("ok");
+            return;
+        }
         int rows = prefix(after.tenant);
 
         int durable = (int) Math.max(0, floor.value() - BEFORE);
         assertThat(rows).as("durable rows").isGreaterThanOrEqualTo(durable);
-        if (durability == Durability.SYNC || !power) {
+        if (!lossy) {
             assertThat(rows).as("acknowledged rows").isGreaterThanOrEqualTo(life.atDeath);
         }
         assertThat(rows).as("executed rows").isLessThanOrEqualTo(life.rows);
@@ -494,6 +505,38 @@ final class WarmDiskTest {
 
         assertThat(prefix(after.tenant)).isZero();
         verify(after, 0);
+    }
+
+    /// A stranger who checkpoints lets SQLite begin the WAL anew below commits nobody shipped.
+    @Test
+    void walBehindCommitsThatAStrangerCheckpointedIsNotShipped() throws Exception {
+        var random = new SplittableRandom(9);
+        Life life = first(Durability.ASYNC);
+        get(life.database().gate(life.database().announced()));
+        life.checkpoint();
+        life.acknowledged(life.insert(random));
+        get(life.database().gate(life.database().announced()));
+        life.checkpoint();
+        life.way.down(true);
+        for (int i = 0; i < 3; i++) {
+            life.acknowledged(life.insert(random));
+        }
+        life.kill(folder.resolve("image"));
+        Path files = folder.resolve("image/tenants/acme/" + TestSession.LINEAGE);
+        byte[] wal = Files.readAllBytes(files.resolve("db-wal"));
+        // In the image, which no session of this process has open.
+        try (var stranger =
+                java.sql.DriverManager.getConnection("jdbc:sqlite:" + files.resolve("db"))) {
+            stranger.createStatement().execute("pragma wal_checkpoint(full)");
+        }
+        Files.write(files.resolve("db-wal"), wal);
+        Txid floor = life.failover();
+
+        Life after = next(folder.resolve("image"), USUAL, floor, life.id());
+
+        assertThat(prefix(after.tenant)).isEqualTo(1);
+        assertThat(folder.resolve("image/quarantine/acme/" + life.id())).exists();
+        verify(after, 1);
     }
 
     @Test
