@@ -64,6 +64,7 @@ final class ControlPlane implements AutoCloseable {
     /// @param secrets folder of the private keys
     /// @param port public port; the next one is internal
     /// @param node see [ControllerConfig#node]
+    /// @param epochs when the controller goes on in its next epoch
     /// @param retention what is deleted and when
     record Settings(
             Path data,
@@ -71,6 +72,7 @@ final class ControlPlane implements AutoCloseable {
             String host,
             int port,
             String node,
+            EpochOptions epochs,
             RetentionConfig retention) {}
 
     /// What became of an attempt to start.
@@ -103,7 +105,8 @@ final class ControlPlane implements AutoCloseable {
                                 settings.host(),
                                 settings.port() == 0 ? 0 : settings.port() + 1,
                                 Optional.of(settings.node()))
-                        .withRetention(settings.retention());
+                        .withRetention(settings.retention())
+                        .withEpochs(settings.epochs().max(), settings.epochs().slotsMax());
         Start start =
                 Controller.start(
                         config, store, keys, vertx, new ThreadTasks(), clock, random, ended);

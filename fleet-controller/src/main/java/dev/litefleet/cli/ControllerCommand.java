@@ -41,6 +41,8 @@ final class ControllerCommand implements Callable<Integer> {
     @Option(names = "--host", defaultValue = "127.0.0.1", description = "Address to bind.")
     private String host = "127.0.0.1";
 
+    @Mixin private EpochOptions epochs = new EpochOptions();
+
     @Mixin private RetentionOptions retention = new RetentionOptions();
 
     private final CountDownLatch stop = new CountDownLatch(1);
@@ -48,6 +50,13 @@ final class ControllerCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        try {
+            var _ = retention.config();
+            epochs.check();
+        } catch (IllegalArgumentException wrong) {
+            System.err.println("litefleet: " + wrong.getMessage());
+            return 2;
+        }
         Optional<DataDirectory> held = DataDirectory.hold(data.toAbsolutePath().normalize());
         if (held.isEmpty()) {
             System.err.println("litefleet: another process holds " + data);
@@ -63,6 +72,7 @@ final class ControllerCommand implements Callable<Integer> {
                             host,
                             port,
                             directory.node(),
+                            epochs,
                             retention.config());
             return switch (ControlPlane.start(settings, objects, vertx, this::ended)) {
                 case ControlPlane.Started.AlreadyRunning(var address) -> {

@@ -2,6 +2,8 @@ package dev.litefleet.cli;
 
 import dev.litefleet.observer.cli.ObserveCommand;
 import dev.litefleet.worker.WorkerCommand;
+import java.io.PrintWriter;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -15,6 +17,8 @@ import picocli.CommandLine.Command;
             UpCommand.class,
             ControllerCommand.class,
             WorkerCommand.class,
+            TenantCommand.class,
+            OpCommand.class,
             ObserveCommand.class
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -22,7 +26,12 @@ import picocli.CommandLine.Command;
             "0:done, or stopped",
             "1:failed",
             "2:wrong usage or settings",
-            "3:not found; of a server: fenced by its successor"
+            "3:not found; of a server: fenced by its successor",
+            "4:refused: key, credentials or rights",
+            "5:conflict: exists, held, changed, busy",
+            "6:the time of --wait was over",
+            "7:some of several failed",
+            "8:what was read is bad"
         })
 public final class Litefleet {
     public static final String VERSION = "0.1.0";
@@ -31,10 +40,22 @@ public final class Litefleet {
 
     public static void main(String[] args) {
         System.exit(
-                new CommandLine(new Litefleet())
-                        .setCaseInsensitiveEnumValuesAllowed(true)
-                        .setExecutionExceptionHandler(Litefleet::explain)
-                        .execute(args));
+                run(
+                        new PrintWriter(System.out, true),
+                        new PrintWriter(System.err, true),
+                        List.of(args)));
+    }
+
+    /// One command.
+    ///
+    /// @return its exit code
+    public static int run(PrintWriter out, PrintWriter err, List<String> arguments) {
+        return new CommandLine(new Litefleet())
+                .setOut(out)
+                .setErr(err)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler(Litefleet::explain)
+                .execute(arguments.toArray(String[]::new));
     }
 
     /// People get one line; the stack trace is for `-Dlitefleet.trace=true`.

@@ -11,7 +11,7 @@ import picocli.CommandLine.Option;
 
 /// How long histories are kept, as `up` and `controller` are told.
 final class RetentionOptions {
-    private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([dhm])");
+    private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([dhms])");
 
     @Option(
             names = "--history-exact",
@@ -58,16 +58,18 @@ final class RetentionOptions {
                 Optional.ofNullable(store).map(StoreUrl::parse));
     }
 
-    private static Duration time(String option, String text) {
+    static Duration time(String option, String text) {
         var matcher = DURATION.matcher(text);
         if (!matcher.matches()) {
-            throw new IllegalArgumentException(option + " must be like 30d, 12h or 90m: " + text);
+            throw new IllegalArgumentException(
+                    option + " must be like 30d, 12h, 90m or 30s: " + text);
         }
         long count = Long.parseLong(matcher.group(1));
         return switch (matcher.group(2)) {
             case "d" -> Duration.ofDays(count);
             case "h" -> Duration.ofHours(count);
-            default -> Duration.ofMinutes(count);
+            case "m" -> Duration.ofMinutes(count);
+            default -> Duration.ofSeconds(count);
         };
     }
 }

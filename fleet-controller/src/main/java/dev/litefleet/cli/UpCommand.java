@@ -9,7 +9,9 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -79,6 +81,16 @@ final class UpCommand implements Callable<Integer> {
     @Option(names = "--worker-opt", hidden = true, description = "Passed to every worker.")
     private List<String> workerOptions = List.of();
 
+    @Option(
+            names = "--worker-set",
+            paramLabel = "SETTING=VALUE",
+            description =
+                    "A setting of every worker, such as log.linger=0.5s, log.part-max=30m or"
+                            + " log.part-slots-max=5000; repeatable.")
+    private Map<String, String> workerSettings = new HashMap<>();
+
+    @Mixin private EpochOptions epochs = new EpochOptions();
+
     @Mixin private RetentionOptions retention = new RetentionOptions();
 
     @Spec private @Nullable CommandSpec spec;
@@ -121,6 +133,7 @@ final class UpCommand implements Callable<Integer> {
         }
         try {
             var _ = retention.config();
+            epochs.check();
         } catch (IllegalArgumentException wrong) {
             err.println("litefleet: " + wrong.getMessage());
             return 2;
@@ -146,6 +159,7 @@ final class UpCommand implements Callable<Integer> {
                         host,
                         port,
                         directory.node(),
+                        epochs,
                         retention.config());
         var started = ControlPlane.start(settings, objects, vertx, this::ended);
         if (started instanceof ControlPlane.Started.AlreadyRunning(var address)) {
@@ -189,6 +203,8 @@ final class UpCommand implements Callable<Integer> {
         arguments.addAll(List.of("--controller", plane.controller().internalAddress()));
         arguments.addAll(List.of("--secrets", directory.resolve("secrets").toString()));
         arguments.add("--parent-pipe");
+        workerSettings.forEach(
+                (setting, value) -> arguments.addAll(List.of("--set", setting + "=" + value)));
         arguments.addAll(workerOptions);
         return arguments;
     }
@@ -238,6 +254,7 @@ final class UpCommand implements Callable<Integer> {
                   URL   %s/      API %s/openapi.yaml
                   key   %s
                   try   curl -X PUT %s/api/v1/tenants/demo -H "Authorization: Bearer $(cat %s)"
+                  or    ./litefleet tenant create demo%s
                 """,
                 Litefleet.VERSION,
                 shorten(directory.path()),
@@ -247,7 +264,10 @@ final class UpCommand implements Callable<Integer> {
                 base,
                 key,
                 base,
-                key);
+                key,
+                shorten(directory.path()).toString().equals("litefleet-data")
+                        ? ""
+                        : " --data " + shorten(directory.path()));
         err.flush();
     }
 

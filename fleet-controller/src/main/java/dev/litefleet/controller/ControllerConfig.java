@@ -82,6 +82,23 @@ public record ControllerConfig(
                 RetentionConfig.DEFAULT);
     }
 
+    /// The same with other limits of an epoch.
+    public ControllerConfig withEpochs(Duration max, int slotsMax) {
+        return new ControllerConfig(
+                data,
+                host,
+                internalPort,
+                node,
+                lease,
+                heartbeat,
+                margin,
+                max,
+                slotsMax,
+                routeMax,
+                releaseMax,
+                retention);
+    }
+
     /// The same with other settings of what is deleted.
     public ControllerConfig withRetention(RetentionConfig retention) {
         return new ControllerConfig(

@@ -82,6 +82,31 @@ final class ChartTest {
     }
 
     @Test
+    void controllerIsToldHowLongHistoriesAreKept() throws Exception {
+        assertThat(controllerArguments(configured()))
+                .contains("--history-exact=7d", "--history-merged=30d", "--janitor-every=1d")
+                .noneMatch(argument -> argument.startsWith("--janitor-store"));
+        assertThat(
+                        controllerArguments(
+                                configured()
+                                        .set("history.exact", "36h")
+                                        .set("janitor.store", "s3://acme-fleet/prod?profile=del")))
+                .contains(
+                        "--history-exact=36h", "--janitor-store=s3://acme-fleet/prod?profile=del");
+        assertThatThrownBy(() -> configured().set("history.exact", "soon").call())
+                .hasMessageContaining("exact");
+    }
+
+    private static List<String> controllerArguments(TemplateCommand command) throws Exception {
+        return render(command).stream()
+                .filter(object -> object.path("kind").asText().equals("StatefulSet"))
+                .filter(object -> component(object).equals("controller"))
+                .flatMap(object -> object.at("/spec/template/spec/containers/0/args").valueStream())
+                .map(JsonNode::asText)
+                .toList();
+    }
+
+    @Test
     void observerCanBeLeftOut() throws Exception {
         assertThat(render(configured().set("observer.enabled", "false")))
                 .noneMatch(object -> component(object).equals("observer"));

@@ -92,7 +92,9 @@ public final class WorkerCommand implements Callable<Integer> {
     @Option(
             names = "--set",
             paramLabel = "SETTING=VALUE",
-            description = "Any other setting, such as log.linger=0.5s; may be repeated.")
+            description =
+                    "Any other setting, such as log.linger=0.5s, log.part-max=30m or"
+                            + " log.part-slots-max=5000; may be repeated.")
     private Map<String, String> settings = new HashMap<>();
 
     @Option(

@@ -277,8 +277,8 @@ public final class TenantRoutes {
                                 "ALREADY_EXISTS",
                                 "tenant "
                                         + tenant.id()
-                                        + " exists; PUT without If-None-Match"
-                                        + " returns it",
+                                        + " exists; choose another id, or PUT without"
+                                        + " If-None-Match to get it",
                                 false))
                 : there(tenant, put, 200);
     }

@@ -23,14 +23,14 @@ public abstract sealed class FleetException extends RuntimeException {
     /// No tenant has this id. 404.
     public static final class TenantNotFound extends FleetException {
         public TenantNotFound(TenantId tenant) {
-            super("tenant not found [tenant=" + tenant + "]");
+            super("no tenant has the id " + tenant);
         }
     }
 
     /// The tenant was deleted. 410, for ever.
     public static final class TenantDeleted extends FleetException {
         public TenantDeleted(TenantId tenant) {
-            super("tenant is deleted [tenant=" + tenant + "]");
+            super("tenant " + tenant + " is deleted; its id is not used again");
         }
     }
 

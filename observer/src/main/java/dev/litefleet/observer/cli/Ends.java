@@ -9,30 +9,33 @@ import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.SqlFailure;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.Optional;
 import picocli.CommandLine.Model.CommandSpec;
 
 /// How commands end: a code for programs and, if it is not 0, a line for people that says what to
 /// do next. Wrong usage (2) is picocli's.
-final class Ends {
-    static final int OK = 0;
-    static final int FAILED = 1;
-    static final int NOT_FOUND = 3;
-    static final int DENIED = 4;
-    static final int CONFLICT = 5;
+public final class Ends {
+    public static final int OK = 0;
+    public static final int FAILED = 1;
+    public static final int USAGE = 2;
+    public static final int NOT_FOUND = 3;
+    public static final int DENIED = 4;
+    public static final int CONFLICT = 5;
+
+    /// The time of `--wait` was over before the operation was.
+    public static final int TIMEOUT = 6;
 
     /// What was read is not what it should be.
-    static final int BAD = 8;
+    public static final int BAD = 8;
 
     /// The body of a command.
-    interface Work {
+    public interface Work {
         int run() throws IOException;
     }
 
     private Ends() {}
 
     /// Runs `work`. What nobody expects leaves as it is, for the program's own handler.
-    static int of(CommandSpec spec, Work work) throws IOException {
+    public static int of(CommandSpec spec, Work work) throws IOException {
         try {
             return work.run();
         } catch (NotFound failure) {
@@ -40,7 +43,7 @@ final class Ends {
         } catch (PointNotFound failure) {
             return say(spec, NOT_FOUND, outside(failure));
         } catch (PointNotExact failure) {
-            return say(spec, NOT_FOUND, inexact(failure));
+            return say(spec, NOT_FOUND, failure.words());
         } catch (StoreException.Denied failure) {
             return say(spec, DENIED, message(failure));
         } catch (ReplicaException
@@ -52,7 +55,7 @@ final class Ends {
         }
     }
 
-    static int say(CommandSpec spec, int code, String line) {
+    public static int say(CommandSpec spec, int code, String line) {
         spec.commandLine().getErr().println("litefleet: " + line);
         spec.commandLine().getErr().flush();
         return code;
@@ -65,17 +68,8 @@ final class Ends {
                         .formatted(failure.requested(), shortHex(failure.last()));
     }
 
-    private static String inexact(PointNotExact failure) {
-        return "%s can no longer be restored exactly; before it: %s, after it: %s"
-                .formatted(failure.requested(), place(failure.before()), place(failure.after()));
-    }
-
-    private static String place(Optional<Txid> txid) {
-        return txid.map(at -> "@" + shortHex(at)).orElse("nothing");
-    }
-
     /// As people write it.
-    static String shortHex(Txid txid) {
+    public static String shortHex(Txid txid) {
         return Long.toHexString(txid.value());
     }
 

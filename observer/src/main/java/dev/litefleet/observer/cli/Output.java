@@ -15,10 +15,10 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /// Rows to people and programs: data to standard output, words to standard error.
-enum Output {
+public enum Output {
     TABLE {
         @Override
-        void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out) {
+        public void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out) {
             int[] width = columns.stream().mapToInt(String::length).toArray();
             List<String[]> cells = rows.stream().map(Output::cells).toList();
             for (String[] row : cells) {
@@ -32,7 +32,7 @@ enum Output {
     },
     JSON {
         @Override
-        void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out) {
+        public void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out) {
             List<String> names = unique(columns);
             ArrayNode array = MAPPER.createArrayNode();
             for (SqlValue[] row : rows) {
@@ -46,7 +46,7 @@ enum Output {
     },
     CSV {
         @Override
-        void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out) {
+        public void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out) {
             out.print(String.join(",", columns.stream().map(Output::quoted).toList()) + "\r\n");
             for (SqlValue[] row : rows) {
                 var fields = new String[row.length];
@@ -74,7 +74,7 @@ enum Output {
         return TIME.format(time);
     }
 
-    abstract void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out);
+    public abstract void print(List<String> columns, List<SqlValue[]> rows, PrintWriter out);
 
     private static String[] cells(SqlValue[] row) {
         var cells = new String[row.length];

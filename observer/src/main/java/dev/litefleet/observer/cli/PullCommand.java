@@ -3,7 +3,6 @@ package dev.litefleet.observer.cli;
 import dev.litefleet.observer.history.TenantAt;
 import dev.litefleet.observer.query.Console;
 import dev.litefleet.replica.history.Hydrated;
-import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.RestorePlan;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -18,9 +17,6 @@ import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -98,40 +94,9 @@ final class PullCommand implements Callable<Integer> {
     }
 
     private static Hydrated pull(Workbench bench, RestorePlan plan, Path file) {
-        if (!onTerminal()) {
-            return bench.hydrate(plan, file, Progress.NONE);
+        try (Bar bar = Bar.of("pull")) {
+            return bench.hydrate(plan, file, bar.progress());
         }
-        try (ProgressBar bar =
-                new ProgressBarBuilder()
-                        .setTaskName("pull")
-                        .setInitialMax(plan.bytes())
-                        .setUnit(" MB", 1 << 20)
-                        .setStyle(style())
-                        .showSpeed()
-                        .build()) {
-            return bench.hydrate(
-                    plan,
-                    file,
-                    (done, total) -> {
-                        bar.maxHint(total);
-                        bar.stepTo(done);
-                    });
-        }
-    }
-
-    static ProgressBarStyle style() {
-        return System.getenv("NO_COLOR") == null
-                ? ProgressBarStyle.COLORFUL_UNICODE_BLOCK
-                : ProgressBarStyle.ASCII;
-    }
-
-    /// A bar needs somebody who sees it and a terminal that can go back on a line.
-    // Error Prone holds that it is never null since JDK 22; it is where standard input is no
-    // terminal.
-    @SuppressWarnings("SystemConsoleNull")
-    static boolean onTerminal() {
-        var console = System.console();
-        return console != null && console.isTerminal() && !"dumb".equals(System.getenv("TERM"));
     }
 
     private static String sha256(Path file) throws IOException {

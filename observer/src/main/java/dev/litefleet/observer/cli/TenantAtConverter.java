@@ -5,7 +5,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /// Reads `tenant[@point]`; anything else is wrong usage.
-final class TenantAtConverter implements ITypeConverter<TenantAt> {
+public final class TenantAtConverter implements ITypeConverter<TenantAt> {
     @Override
     public TenantAt convert(String text) {
         try {

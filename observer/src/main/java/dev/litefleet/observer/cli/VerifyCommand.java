@@ -10,8 +10,10 @@ import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.IndexPoint;
+import dev.litefleet.replica.history.LineageSpan;
 import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.RestorePlan;
 import dev.litefleet.replica.history.Verification;
@@ -29,8 +31,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,7 +45,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "verify",
         mixinStandardHelpOptions = true,
-        description = "Verify the whole history of a tenant. Exit code 8: something is wrong.")
+        description =
+                "Verify the whole history of a tenant, all its lineages. Exit code 8: something is"
+                        + " wrong.")
 final class VerifyCommand implements Callable<Integer> {
     /// How the result is printed.
     enum Format {
@@ -82,8 +84,18 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Spec private @Nullable CommandSpec spec;
 
+    /// A lineage.
+    ///
+    /// @param ended its last TXID; nothing for the current one
     /// @param restored states that were restored and are sound
-    private record Verified(Verification history, List<Problem> problems, int restored) {}
+    private record Verified(
+            Verification history, Optional<Txid> ended, List<Problem> problems, int restored) {
+        /// Nothing is left of it: retention takes a lineage whole when its end is out of the
+        /// window.
+        boolean gone() {
+            return ended.isPresent() && history.files() == 0 && problems.isEmpty();
+        }
+    }
 
     @Override
     public Integer call() throws IOException {
@@ -106,13 +118,18 @@ final class VerifyCommand implements Callable<Integer> {
         try (var bench = new Workbench(store)) {
             Fleet fleet = bench.fleet();
             for (Fleet.Tenant tenant : wanted(command, fleet)) {
-                Verified verified = verify(bench, fleet, tenant);
-                whole &= verified.problems().isEmpty();
-                if (output == Format.JSON) {
-                    put(json.addObject(), verified);
-                } else {
-                    print(verified, out);
-                    out.flush();
+                for (LineageSpan span : tenant.spans()) {
+                    Verified verified =
+                            span.lineage().equals(tenant.key().lineage())
+                                    ? verify(bench, fleet, tenant)
+                                    : ended(bench, fleet, tenant, span);
+                    whole &= verified.problems().isEmpty();
+                    if (output == Format.JSON) {
+                        put(json.addObject(), verified);
+                    } else {
+                        print(verified, out);
+                        out.flush();
+                    }
                 }
             }
         }
@@ -151,6 +168,33 @@ final class VerifyCommand implements Callable<Integer> {
         return List.of(found.orElseThrow(() -> new NotFound(tenant)));
     }
 
+    /// A lineage that a restore in place has ended. Nobody writes it any more, and the catalog
+    /// knows where it ends.
+    private Verified ended(Workbench bench, Fleet fleet, Fleet.Tenant tenant, LineageSpan span) {
+        Txid end = span.ended() == null ? Txid.NONE : span.ended();
+        // Of a held tenant retention leaves parts of a lineage that is out of the window.
+        Txid floor = tenant.held() ? Txid.NONE : end;
+        var key = new TenantKey(tenant.key().tenant(), span.lineage());
+        var scope = new Verifier.Scope(key, List.of(), floor, !skipLog);
+        Verification history;
+        try (Bar bar = Bar.of("verify " + key)) {
+            history = bench.verify(fleet, scope, bar.progress());
+        }
+        if (history.files() == 0) {
+            return new Verified(history, Optional.of(end), List.of(), 0);
+        }
+        var problems = new ArrayList<>(history.problems());
+        Txid last = history.last().compareTo(end) > 0 ? end : history.last();
+        int restored = 0;
+        for (Point point : states(history, last, new Point.At(last))) {
+            Optional<String> wrong = restore(bench, fleet, tenant, point);
+            restored += wrong.isEmpty() ? 1 : 0;
+            wrong.ifPresent(
+                    text -> problems.add(new Problem(Kind.NOT_RESTORED, key.prefix(), 0, text)));
+        }
+        return new Verified(history, Optional.of(end), List.copyOf(problems), restored);
+    }
+
     private Verified verify(Workbench bench, Fleet fleet, Fleet.Tenant tenant) {
         var problems = new ArrayList<Problem>();
         List<IndexPoint> tail = List.of();
@@ -163,13 +207,13 @@ final class VerifyCommand implements Callable<Integer> {
         }
         var scope = new Verifier.Scope(tenant.key(), tail, tenant.floor(), !skipLog);
         Verification history;
-        try (Bar bar = Bar.of(tenant.key().tenant())) {
+        try (Bar bar = Bar.of("verify " + tenant.key().tenant())) {
             history = bench.verify(fleet, scope, bar.progress());
         }
         problems.addAll(history.problems());
         int restored = 0;
         if (!history.last().equals(Txid.NONE)) {
-            for (Point point : states(history)) {
+            for (Point point : states(history, history.last(), Point.LATEST)) {
                 Optional<String> wrong = restore(bench, fleet, tenant, point);
                 restored += wrong.isEmpty() ? 1 : 0;
                 wrong.ifPresent(text ->
@@ -177,21 +221,23 @@ final class VerifyCommand implements Callable<Integer> {
                                 new Problem(Kind.NOT_RESTORED, tenant.key().prefix(), 0, text)));
             }
         }
-        return new Verified(history, List.copyOf(problems), restored);
+        return new Verified(history, Optional.empty(), List.copyOf(problems), restored);
     }
 
     /// The last state and others, evenly spread.
-    private List<Point> states(Verification history) {
+    ///
+    /// @param latest the last state, as it is asked for
+    private List<Point> states(Verification history, Txid last, Point latest) {
         long first = history.first().value();
-        long span = history.last().value() - first;
+        long span = Math.max(0, last.value() - first);
         var txids = new TreeSet<Long>();
         for (int i = 0; i < points && first > 0; i++) {
             txids.add(first + span / (points + 1) * i + span % (points + 1) * i / (points + 1));
         }
-        txids.remove(history.last().value());
+        txids.remove(last.value());
         var states = new ArrayList<Point>();
         txids.forEach(txid -> states.add(new Point.At(new Txid(txid))));
-        states.add(Point.LATEST);
+        states.add(latest);
         return states;
     }
 
@@ -228,13 +274,24 @@ final class VerifyCommand implements Callable<Integer> {
     private static void print(Verified verified, PrintWriter out) {
         Verification history = verified.history();
         boolean good = verified.problems().isEmpty();
+        if (verified.gone()) {
+            out.printf(
+                    "gone %s  lineage %s  ended with txn %s; nothing is left of it%n",
+                    history.tenant().tenant(),
+                    history.tenant().lineage(),
+                    Ends.shortHex(verified.ended().orElse(Txid.NONE)));
+            return;
+        }
         out.printf(
                 Locale.ROOT,
-                "%s  %s  lineage %s  last txn %s  %d files  %d points  %d entries (%d gone)"
+                "%s  %s  lineage %s%s  last txn %s  %d files  %d points  %d entries (%d gone)"
                         + "  %d restored  %,d bytes%n",
                 good ? "ok " : "BAD",
                 history.tenant().tenant(),
                 history.tenant().lineage(),
+                verified.ended()
+                        .map(end -> " (ended with txn " + Ends.shortHex(end) + ")")
+                        .orElse(""),
                 Ends.shortHex(history.last()),
                 history.files(),
                 history.points(),
@@ -259,6 +316,7 @@ final class VerifyCommand implements Callable<Integer> {
         Verification history = verified.history();
         object.put("tenant", history.tenant().tenant().name());
         object.put("lineage", history.tenant().lineage().ulid());
+        object.put("current", verified.ended().isEmpty());
         object.put("whole", verified.problems().isEmpty());
         object.put("first_txid", history.first().toString());
         object.put("last_txid", history.last().toString());
@@ -283,38 +341,5 @@ final class VerifyCommand implements Callable<Integer> {
 
     private static String text(RuntimeException broken) {
         return String.valueOf(broken.getMessage());
-    }
-
-    /// A progress bar where somebody sees it.
-    private record Bar(@Nullable ProgressBar bar) implements AutoCloseable {
-        static Bar of(TenantId tenant) {
-            return new Bar(
-                    PullCommand.onTerminal()
-                            ? new ProgressBarBuilder()
-                                    .setTaskName("verify " + tenant)
-                                    .setInitialMax(0)
-                                    .setUnit(" MB", 1 << 20)
-                                    .setStyle(PullCommand.style())
-                                    .showSpeed()
-                                    .build()
-                            : null);
-        }
-
-        Progress progress() {
-            ProgressBar shown = bar;
-            return shown == null
-                    ? Progress.NONE
-                    : (done, total) -> {
-                        shown.maxHint(total);
-                        shown.stepTo(done);
-                    };
-        }
-
-        @Override
-        public void close() {
-            if (bar != null) {
-                bar.close();
-            }
-        }
     }
 }

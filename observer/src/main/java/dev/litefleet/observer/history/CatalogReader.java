@@ -13,6 +13,7 @@ import dev.litefleet.replica.sqlite.SqlValue;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -38,6 +39,10 @@ final class CatalogReader {
                         .put(text(row[1]), text(row[2]));
             }
             Map<String, List<LineageSpan>> lineages = lineages(console);
+            var held = new HashSet<String>();
+            console.run("select distinct tenant from holds", Console.Limits.NONE)
+                    .rows()
+                    .forEach(row -> held.add(text(row[0])));
             Result found =
                     console.run(
                             """
@@ -62,7 +67,8 @@ final class CatalogReader {
                                 text(row[2]),
                                 Map.copyOf(labels.getOrDefault(id.name(), Map.of())),
                                 new Txid(number(row[5])),
-                                log));
+                                log,
+                                held.contains(id.name())));
             }
             return tenants;
         }

@@ -57,13 +57,15 @@ public final class Fleet {
     /// @param floor the last TXID that the catalog knows to have been durable; there may be later
     ///   ones
     /// @param log of the session that it is assigned to, if that one is not closed
+    /// @param held whether there are holds: then parts of its lineages stay without the rest
     public record Tenant(
             TenantKey key,
             List<LineageSpan> spans,
             String state,
             Map<String, String> labels,
             Txid floor,
-            Optional<LogName> log) {
+            Optional<LogName> log,
+            boolean held) {
         public Tenant {
             spans = List.copyOf(spans);
         }
@@ -217,7 +219,8 @@ public final class Fleet {
                 "replica",
                 labels,
                 Txid.NONE,
-                Optional.empty());
+                Optional.empty(),
+                false);
     }
 
     private static Catalog catalog(ObjectStore store, Tasks tasks, byte[] names) {
@@ -229,7 +232,7 @@ public final class Fleet {
         }
         var spans = List.of(new LineageSpan(key.lineage(), new Txid(1), null));
         return new Catalog(
-                new Tenant(key, spans, "active", Map.of(), Txid.NONE, Optional.empty()),
+                new Tenant(key, spans, "active", Map.of(), Txid.NONE, Optional.empty(), false),
                 List.copyOf(tail));
     }
 
