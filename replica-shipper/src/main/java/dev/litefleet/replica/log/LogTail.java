@@ -5,7 +5,9 @@ import dev.litefleet.replica.objects.ObjectStore;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.TreeSet;
 
 /// A stretch of a log: the segments of contiguous slots.
 ///
@@ -123,27 +125,38 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
     }
 
     /// The last segment below `end`; if that is the first slot of a part, the last that is left of
-    /// the part before, which may have been trimmed anywhere: an earlier one asks for no less.
+    /// the parts before, which may have been trimmed anywhere: an earlier one asks for no less.
     private static Optional<SegmentReader> lastSegment(ObjectStore store, LogName log, Slot end) {
-        Slot last;
-        if (end.number() > 1) {
-            last = new Slot(end.part(), end.number() - 1);
-        } else if (end.part() > 1) {
-            List<SlotListing.Found> before =
-                    SlotListing.of(store, log, Slot.firstOf(end.part() - 1), Integer.MAX_VALUE);
-            Slot fence = before.isEmpty() ? Slot.FIRST : partFence(store, log, before);
-            Optional<Slot> left =
-                    before.stream()
+        if (end.number() == 1) {
+            return lastSlotBefore(store, log, end.part())
+                    .flatMap(slot -> segment(store, log, slot));
+        }
+        return segment(store, log, new Slot(end.part(), end.number() - 1));
+    }
+
+    /// The last slot below its part's fence that is left of the parts before `part`. A part may
+    /// have been trimmed whole while a segment of an earlier one had to stay, because no derived
+    /// file has what is in it.
+    private static Optional<Slot> lastSlotBefore(ObjectStore store, LogName log, int part) {
+        NavigableSet<Integer> parts =
+                part == 1 ? new TreeSet<>() : SlotListing.parts(store, log).headSet(part, false);
+        for (int before : parts.descendingSet()) {
+            List<SlotListing.Found> slots =
+                    SlotListing.of(store, log, Slot.firstOf(before), Integer.MAX_VALUE);
+            Slot fence = slots.isEmpty() ? Slot.FIRST : partFence(store, log, slots);
+            Optional<Slot> last =
+                    slots.stream()
                             .map(SlotListing.Found::slot)
                             .filter(slot -> slot.compareTo(fence) < 0)
                             .max(Comparator.naturalOrder());
-            if (left.isEmpty()) {
-                return Optional.empty();
+            if (last.isPresent()) {
+                return last;
             }
-            last = left.get();
-        } else {
-            return Optional.empty();
         }
+        return Optional.empty();
+    }
+
+    private static Optional<SegmentReader> segment(ObjectStore store, LogName log, Slot last) {
         return SegmentReader.read(store, log, last)
                 .map(object -> {
                     if (!(object instanceof SegmentReader segment)) {

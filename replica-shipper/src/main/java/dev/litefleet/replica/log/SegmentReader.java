@@ -64,13 +64,23 @@ public final class SegmentReader implements SlotObject {
         try {
             archive.checkFormat();
             if (members.size() == 1 && members.getFirst().name().equals(Fence.ENTRY)) {
-                return Fence.parse(store, archive);
+                return fence(slot, Fence.parse(store, archive));
             }
             return segment(store, log, slot, archive);
         } catch (JsonProcessingException | IllegalArgumentException malformed) {
             throw new Corrupt(
                     archive.key(), archive.size(), "object does not make sense", malformed);
         }
+    }
+
+    /// A part fence that names another part than the next one would send its readers in circles, or
+    /// past commits.
+    private static FenceObject fence(Slot slot, FenceObject fence) {
+        if (fence.endsPart() && fence.next() != slot.part() + 1) {
+            throw new IllegalArgumentException(
+                    "fence of part " + slot.part() + " names part " + fence.next());
+        }
+        return fence;
     }
 
     private static SegmentReader segment(

@@ -63,6 +63,10 @@ record SlotArchive(
     /// Longest directory that is read: what [Segment#ENTRIES_MAX] entries of ours can need.
     private static final int DIRECTORY_BYTES_MAX = 64 << 20;
 
+    /// Largest content of an entry that is read, twice what any setting lets be written
+    /// ([CommitLogConfig#blobBytes]): it is held in memory.
+    static final int CONTENT_BYTES_MAX = 64 << 20;
+
     /// Longest local extra field; we write none, `setTimeLocal` some for times outside DOS's.
     private static final int EXTRA_BYTES_MAX = 64;
 
@@ -242,11 +246,11 @@ record SlotArchive(
                 throw new Corrupt(key, here, "directory breaks off");
             }
             long end = offset + LOCAL_BYTES + nameBytes + bytes;
-            if (offset < free
-                    || offset > free + EXTRA_BYTES_MAX
-                    || end > start
-                    || bytes > Integer.MAX_VALUE / 2) {
+            if (offset < free || offset > free + EXTRA_BYTES_MAX || end > start) {
                 throw new Corrupt(key, here, "entry lies outside its place");
+            }
+            if (bytes > CONTENT_BYTES_MAX) {
+                throw new Corrupt(key, here, "entry of " + bytes + " bytes");
             }
             byte[] entry = new byte[nameBytes + extraBytes + commentBytes];
             in.position(at + DIRECTORY_BYTES);

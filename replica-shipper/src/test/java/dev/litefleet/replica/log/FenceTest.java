@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
+import dev.litefleet.replica.log.Tasks.TasksInterrupted;
 import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Misconfigured;
 import dev.litefleet.testing.CountingObjectStore;
@@ -11,8 +12,11 @@ import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.SimTasks;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /// Fence(W) of C2, branch by branch.
@@ -95,6 +99,78 @@ final class FenceTest {
         store.failNext(request -> new Denied(request, "403 ExpiredToken", null));
 
         assertThat(close(Slot.FIRST).slot()).isEqualTo(new Slot(1, 3));
+    }
+
+    /// "Same slot, again" has no end, so it is paced and can be interrupted.
+    @Test
+    void silentStoreIsAskedAtMostOncePerSecondForEver() {
+        segments(1, 1, 2);
+        var pauses = new ArrayList<Duration>();
+        store.down(true);
+        SimTasks.run(
+                1,
+                world -> {
+                    Tasks under = world.node("controller");
+                    var counting =
+                            new Tasks() {
+                                @Override
+                                public void start(String name, Runnable body) {
+                                    under.start(name, body);
+                                }
+
+                                @Override
+                                public void sleep(Duration time) {
+                                    pauses.add(time);
+                                    under.sleep(time);
+                                    store.down(pauses.size() < 1_000);
+                                }
+
+                                @Override
+                                public long nanos() {
+                                    return under.nanos();
+                                }
+
+                                @Override
+                                public Guard guard() {
+                                    return under.guard();
+                                }
+                            };
+                    Fence.close(store, LOG, Slot.FIRST, BY, 1, counting, new SplittableRandom(3));
+                });
+
+        assertThat(pauses.subList(4, 1_000))
+                .allMatch(pause ->
+                        pause.compareTo(Duration.ofSeconds(1)) >= 0
+                                && pause.compareTo(Duration.ofSeconds(5)) <= 0);
+        assertThat(objects.keys()).contains(new Slot(1, 3).key(LOG));
+    }
+
+    @Test
+    void fencerThatWaitsCanBeInterrupted() throws InterruptedException {
+        store.down(true);
+        var ended = new AtomicReference<RuntimeException>();
+        Thread fencer =
+                Thread.ofVirtual()
+                        .start(() -> {
+                            try {
+                                Fence.close(
+                                        store,
+                                        LOG,
+                                        Slot.FIRST,
+                                        BY,
+                                        1,
+                                        new ThreadTasks(),
+                                        new SplittableRandom(3));
+                            } catch (RuntimeException interrupted) {
+                                ended.set(interrupted);
+                            }
+                        });
+
+        fencer.interrupt();
+
+        assertThat(fencer.join(Duration.ofSeconds(20))).isTrue();
+        assertThat(ended.get()).isInstanceOf(TasksInterrupted.class);
+        assertThat(objects.keys()).isEmpty();
     }
 
     @Test

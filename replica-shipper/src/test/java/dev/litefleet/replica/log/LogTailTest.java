@@ -3,6 +3,7 @@ package dev.litefleet.replica.log;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import java.util.List;
@@ -87,6 +88,40 @@ final class LogTailTest {
 
         assertThat(slots(LogTail.below(store, LOG, closed(2, 1), tasks)))
                 .containsExactly("1.1", "1.2", "1.3");
+    }
+
+    /// An idle worker's last part may be trimmed whole, while a segment before it holds what no
+    /// derived file has.
+    @Test
+    void fenceInTheFirstSlotOfAPartLooksBackPastTrimmedParts() {
+        segments(1, 1, 1, Slot.FIRST);
+        segments(1, 2, 3, new Slot(1, 2));
+        fence(1, 4, 2);
+        segments(2, 1, 1, new Slot(1, 2));
+        fence(2, 2, 3);
+        segments(3, 1, 2, new Slot(1, 2));
+        fence(3, 3, 4);
+        fence(4, 1, 0);
+        for (Slot trimmed :
+                List.of(new Slot(1, 3), new Slot(2, 1), new Slot(3, 1), new Slot(3, 2))) {
+            store.delete(trimmed.key(LOG));
+        }
+
+        assertThat(slots(LogTail.below(store, LOG, closed(4, 1), tasks))).containsExactly("1.2");
+    }
+
+    /// A reader would go round for ever.
+    @Test
+    void partFenceThatNamesAnotherPartThanTheNextIsRefused() {
+        segments(1, 1, 2, Slot.FIRST);
+        fence(1, 3, 1);
+
+        assertThatThrownBy(() -> LogTail.read(store, LOG, Slot.FIRST, tasks))
+                .isInstanceOf(Corrupt.class)
+                .hasRootCauseMessage("fence of part 1 names part 1");
+        assertThatThrownBy(() ->
+                        Fence.close(store, LOG, Slot.FIRST, "c", 1, tasks, new SplittableRandom(1)))
+                .isInstanceOf(Corrupt.class);
     }
 
     @Test

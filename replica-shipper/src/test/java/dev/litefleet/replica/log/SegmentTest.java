@@ -97,6 +97,18 @@ final class SegmentTest {
         assertThat(counting.total()).isEqualTo(2);
     }
 
+    /// An entry is held in memory: what nobody writes is not read.
+    @Test
+    void entryLargerThanAnyThatIsWrittenIsRefused() {
+        Entry entry = bodies(1, 1).getFirst().entry();
+        var large = new byte[SlotArchive.CONTENT_BYTES_MAX + 1];
+        put(Segment.encode(comment(), List.of(new Segment.Body(entry, large))));
+
+        assertThatThrownBy(() -> SegmentReader.read(store, LOG, SLOT))
+                .isInstanceOf(Corrupt.class)
+                .hasMessageContaining("entry of " + large.length + " bytes");
+    }
+
     @Test
     void moreThan64CommitsOfOneTenantAreOneEntry() throws IOException {
         var commits = new Commits(5);
