@@ -80,6 +80,7 @@ public final class ShippedDatabase {
     private long drainedSalt; // under draining; of the frames that a drain reads
     private volatile Runnable whenDurable = () -> {};
     private volatile long walBytes;
+    private volatile long lastSequence; // of the log; written by the permit holder
     private volatile long drainedBytes; // written under draining
     private volatile long drainedMillis; // written under draining
 
@@ -339,7 +340,7 @@ public final class ShippedDatabase {
         SpooledBody spool = commit.spool();
         boolean appended = false;
         try {
-            shipping.log().append(commit, sync, taken);
+            lastSequence = shipping.log().append(commit, sync, taken);
             appended = true;
         } finally {
             if (!appended && spool != null) {
@@ -391,6 +392,21 @@ public final class ShippedDatabase {
                     }
                 });
         return open;
+    }
+
+    /// Waits until every commit that the log has taken is resolved, however long that takes. Before
+    /// that this database must not be opened anew: a commit that lands later would have the TXID of
+    /// another one.
+    void awaitResolved() {
+        if (lastSequence == 0) {
+            return;
+        }
+        try {
+            shipping.log().flush();
+            shipping.log().awaitDurable(lastSequence);
+        } catch (LogEnded ended) {
+            // Nothing becomes durable any more, and nobody opens anything here.
+        }
     }
 
     /// Fails what has waited at a gate for too long.

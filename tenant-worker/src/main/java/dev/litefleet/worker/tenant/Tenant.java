@@ -609,6 +609,7 @@ public final class Tenant {
 
     private void closeBroken(OpenTenant open, Throwable cause) {
         empty(open);
+        open.database().awaitResolved();
         try {
             open.database().drain();
         } catch (RuntimeException lacking) {
