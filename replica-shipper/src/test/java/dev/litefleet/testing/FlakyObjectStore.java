@@ -51,6 +51,8 @@ public final class FlakyObjectStore implements ObjectStore {
     private @Nullable RandomGenerator chance; // guarded by this
     private int percent; // guarded by this
     private volatile Consumer<String> beforePut = _ -> {};
+    private volatile Consumer<String> beforeRead = _ -> {};
+    private volatile Consumer<String> beforeList = _ -> {};
     private volatile Consumer<String> afterPut = _ -> {};
 
     public FlakyObjectStore() {
@@ -160,6 +162,16 @@ public final class FlakyObjectStore implements ObjectStore {
         beforePut = key;
     }
 
+    /// Runs in the caller's thread before bytes of a key are read; may itself use the calm store.
+    public void beforeRead(Consumer<String> key) {
+        beforeRead = key;
+    }
+
+    /// Runs in the caller's thread before objects under a prefix are listed.
+    public void beforeList(Consumer<String> prefix) {
+        beforeList = prefix;
+    }
+
     /// Runs in the caller's thread after a put took effect and before it is answered.
     public void afterPut(Consumer<String> key) {
         afterPut = key;
@@ -191,18 +203,21 @@ public final class FlakyObjectStore implements ObjectStore {
     @Override
     public Optional<byte[]> get(String key) {
         arrive("get " + key, false);
+        beforeRead.accept(key);
         return store.get(key).map(this::flip);
     }
 
     @Override
     public Optional<byte[]> getRange(String key, long offset, int length) {
         arrive("get " + key, false);
+        beforeRead.accept(key);
         return store.getRange(key, offset, length).map(this::flip);
     }
 
     @Override
     public Optional<TailRead> getTail(String key, int length) {
         arrive("get " + key, false);
+        beforeRead.accept(key);
         return store.getTail(key, length)
                 .map(tail -> new TailRead(flip(tail.bytes()), tail.size()));
     }
@@ -210,6 +225,7 @@ public final class FlakyObjectStore implements ObjectStore {
     @Override
     public Optional<InputStream> open(String key, long offset) {
         arrive("get " + key, false);
+        beforeRead.accept(key);
         return store.open(key, offset);
     }
 
@@ -222,6 +238,7 @@ public final class FlakyObjectStore implements ObjectStore {
     @Override
     public ListPage list(String prefix, String startAfter, int limit) {
         arrive("list " + prefix, false);
+        beforeList.accept(prefix);
         return store.list(prefix, startAfter, limit);
     }
 

@@ -168,6 +168,8 @@ public final class S3FaultServer implements AutoCloseable {
     private final List<String> missing = new ArrayList<>(); // guarded by this
     private long number; // guarded by this; of the last change
     private int listingLag; // guarded by this
+    private @Nullable Predicate<Request> awaited; // guarded by this
+    private Runnable meanwhile = () -> {}; // guarded by this
     private boolean conditional = true; // guarded by this
     private boolean strictTime; // guarded by this
     private String region = ""; // guarded by this; empty means whichever it is asked for
@@ -318,6 +320,23 @@ public final class S3FaultServer implements AutoCloseable {
         rights.remove(right);
     }
 
+    /// Runs `work` once, before the first request that fits is answered: what others do between two
+    /// requests of a reader.
+    public synchronized void before(Predicate<Request> applies, Runnable work) {
+        awaited = applies;
+        meanwhile = work;
+    }
+
+    /// Makes an object, or another one of it, past every rule.
+    public synchronized void put(String bucket, String key, byte[] bytes) {
+        store(new Request("PUT", bucket, key, "", 0, 200), bytes, "\"1\"", Map.of());
+    }
+
+    /// Deletes an object.
+    public synchronized void remove(String bucket, String key) {
+        bucket(bucket).remove(key);
+    }
+
     /// What arrived, in order.
     public synchronized List<Request> requests() {
         return List.copyOf(requests);
@@ -420,6 +439,10 @@ public final class S3FaultServer implements AutoCloseable {
             fields.add(named);
             fault = fault(request);
             latency = latency(fault);
+            if (awaited != null && awaited.test(request)) {
+                awaited = null;
+                meanwhile.run();
+            }
         }
         switch (fault) {
             case Fault.Hang() -> {}

@@ -66,8 +66,9 @@ final class PullCommand implements Callable<Integer> {
                             .formatted(wal.getFileName()));
         }
         try (var bench = new Workbench(store)) {
-            RestorePlan plan = bench.plan(Objects.requireNonNull(wanted));
-            Hydrated pulled = pull(bench, plan, file);
+            TenantAt asked = Objects.requireNonNull(wanted);
+            RestorePlan plan = bench.plan(asked);
+            Hydrated pulled = pull(bench, plan, asked, file);
             String check;
             try (Console console = Console.open(file)) {
                 check = console.quickCheck();
@@ -93,9 +94,9 @@ final class PullCommand implements Callable<Integer> {
         }
     }
 
-    private static Hydrated pull(Workbench bench, RestorePlan plan, Path file) {
+    private static Hydrated pull(Workbench bench, RestorePlan plan, TenantAt wanted, Path file) {
         try (Bar bar = Bar.of("pull")) {
-            return bench.hydrate(plan, file, bar.progress());
+            return bench.hydrate(plan, wanted, file, bar.progress());
         }
     }
 

@@ -64,7 +64,8 @@ final class QueryCommand implements Callable<Integer> {
         PrintWriter out = command.commandLine().getOut();
         try (var bench = new Workbench(store)) {
             Path image = bench.folder().resolve("image.db");
-            bench.hydrate(bench.plan(Objects.requireNonNull(wanted)), image, Progress.NONE);
+            TenantAt asked = Objects.requireNonNull(wanted);
+            bench.hydrate(bench.plan(asked), asked, image, Progress.NONE);
             try (Console console = Console.open(image)) {
                 var limits =
                         new Console.Limits(

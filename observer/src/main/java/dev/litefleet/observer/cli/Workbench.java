@@ -3,6 +3,7 @@ package dev.litefleet.observer.cli;
 import dev.litefleet.observer.history.Fleet;
 import dev.litefleet.observer.history.TenantAt;
 import dev.litefleet.replica.Point;
+import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.history.Eject;
 import dev.litefleet.replica.history.Hydrated;
 import dev.litefleet.replica.history.Hydrator;
@@ -53,6 +54,20 @@ final class Workbench implements AutoCloseable {
     ///
     /// @throws NotFound if the store knows no such tenant
     RestorePlan plan(TenantAt wanted) {
+        try {
+            return find(wanted);
+        } catch (Corrupt _) {
+            // The janitor deletes what something larger covers: look once more.
+            return planAgain(wanted);
+        }
+    }
+
+    private RestorePlan planAgain(TenantAt wanted) {
+        fleet = null;
+        return find(wanted);
+    }
+
+    private RestorePlan find(TenantAt wanted) {
         Fleet fleet = fleet();
         Fleet.Tenant tenant =
                 fleet.tenant(wanted.tenant()).orElseThrow(() -> new NotFound(wanted.tenant()));
@@ -70,6 +85,18 @@ final class Workbench implements AutoCloseable {
     Hydrated hydrate(RestorePlan plan, Path target, Progress progress) {
         return Hydrator.hydrate(
                 fleet().store(), plan, target, Hydrator.Limits.DEFAULT, tasks, progress);
+    }
+
+    /// The same of what may change meanwhile: when objects of `plan` have gone, it is made anew.
+    Hydrated hydrate(RestorePlan plan, TenantAt wanted, Path target, Progress progress) {
+        return Hydrator.hydrate(
+                fleet().store(),
+                plan,
+                () -> planAgain(wanted),
+                target,
+                Hydrator.Limits.DEFAULT,
+                tasks,
+                progress);
     }
 
     /// Into `<tenant>/` and `<tenant>.db` of a folder.

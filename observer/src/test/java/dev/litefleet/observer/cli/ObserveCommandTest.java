@@ -6,6 +6,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.litefleet.observer.testing.LivingFleet;
 import dev.litefleet.observer.testing.LivingFleet.Resident;
+import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.TenantId;
+import dev.litefleet.replica.TenantKey;
+import dev.litefleet.replica.history.DerivedFile;
+import dev.litefleet.replica.history.LineageHistory;
+import dev.litefleet.replica.history.Snapshotter;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.replica.objects.StoreUrl;
 import dev.litefleet.replica.sqlite.Sqlite;
@@ -312,6 +318,9 @@ final class ObserveCommandTest {
                     .isEqualTo("max(v)\n6\n");
             String file = folder.resolve("case.db").toString();
             assertThat(run("pull", "agent-1", "-o", file, "--store", s3).code()).isZero();
+            assertThat(run("verify", "--all", "--store", s3).code()).isZero();
+            String ejected = folder.resolve("ejected").toString();
+            assertThat(run("eject", "agent-1", "-o", ejected, "--store", s3).err()).isEmpty();
 
             assertThat(server.requests())
                     .extracting(S3FaultServer.Request::verb)
@@ -325,6 +334,67 @@ final class ObserveCommandTest {
             System.clearProperty("aws.accessKeyId");
             System.clearProperty("aws.secretAccessKey");
         }
+    }
+
+    /// Between the observer's listing and its first read the janitor deletes what a whole file has
+    /// come to cover. What is pulled is the same state, by another plan; with nothing left that
+    /// leads there it is an error that names the object, and no file.
+    @Test
+    void pullOutlivesWhatTheJanitorDeletesMeanwhile() throws IOException {
+        System.setProperty("aws.accessKeyId", S3FaultServer.CREDENTIALS.accessKey());
+        System.setProperty("aws.secretAccessKey", S3FaultServer.CREDENTIALS.secretKey());
+        try (var server = S3FaultServer.start()) {
+            StoreUrl where = server.url("bucket/fleet");
+            var merged = new TreeMap<String, byte[]>();
+            try (ObjectStore store = where.open(S3FaultServer.CREDENTIALS)) {
+                fleet(store);
+                TenantKey tenant = key(store);
+                String url = where.toString();
+                String calm = folder.resolve("calm.db").toString();
+                assertThat(run("pull", "agent-1", "-o", calm, "--store", url).code()).isZero();
+                LineageHistory history = LineageHistory.list(store, tenant);
+                var drained = history.files().stream().map(DerivedFile::key).toList();
+                Snapshotter.write(store, history, folder);
+                LineageHistory.list(store, tenant).files().stream()
+                        .map(DerivedFile::key)
+                        .filter(key -> !drained.contains(key))
+                        .forEach(key -> {
+                            merged.put(key, store.get(key).orElseThrow());
+                            store.delete(key);
+                        });
+                assertThat(merged).isNotEmpty();
+                server.before(
+                        request ->
+                                request.verb().equals("GET")
+                                        && drained.contains(
+                                                request.key().substring("fleet/".length())),
+                        () -> {
+                            merged.forEach(
+                                    (key, bytes) -> server.put("bucket", "fleet/" + key, bytes));
+                            drained.forEach(key -> server.remove("bucket", "fleet/" + key));
+                        });
+                String raced = folder.resolve("raced.db").toString();
+
+                Ran pull = run("pull", "agent-1", "-o", raced, "--store", url);
+
+                assertThat(pull.err()).isEmpty();
+                assertThat(Path.of(raced)).hasSameBinaryContentAs(Path.of(calm));
+                merged.keySet().forEach(store::delete);
+                Path none = folder.resolve("none.db");
+                Ran gone = run("pull", "agent-1", "-o", none.toString(), "--store", url);
+                assertThat(gone.code()).isNotZero();
+                assertThat(gone.err()).contains("litefleet: ");
+                assertThat(none).doesNotExist();
+            }
+        } finally {
+            System.clearProperty("aws.accessKeyId");
+            System.clearProperty("aws.secretAccessKey");
+        }
+    }
+
+    private static TenantKey key(ObjectStore store) {
+        String lineage = store.folders("tenants/agent-1/").getFirst();
+        return new TenantKey(new TenantId("agent-1"), new Lineage(lineage));
     }
 
     private static Ran run(String... args) {

@@ -12,10 +12,13 @@ import dev.litefleet.replica.ltx.DatabaseChecksum;
 /// @param lastMillis time of its last commit, Unix milliseconds; later commits of the lineage must
 ///   not be earlier
 /// @param bytesRead from the store
+/// @param stated whether the newest object says what the database checksum must be, as all that we
+///   write do; another writer's file can be verified only by itself
 public record Hydrated(
         Position position,
         DatabaseChecksum sums,
         int pageSize,
         int pages,
         long lastMillis,
-        long bytesRead) {}
+        long bytesRead,
+        boolean stated) {}

@@ -34,7 +34,10 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Plan to verified local database file.
 ///
@@ -60,6 +63,11 @@ public final class Hydrator {
         }
     }
 
+    /// Plans that one hydration tries; each costs a listing.
+    static final int PLANS_MAX = 3;
+
+    private static final Logger log = LoggerFactory.getLogger(Hydrator.class);
+
     // Reading on over frames that are not wanted is cheaper than another request.
     private static final int GAP_BYTES_MAX = 256 << 10;
     private static final long KEPT_BYTES_MAX = 32 << 20;
@@ -74,27 +82,62 @@ public final class Hydrator {
     private long bytesRead; // guarded by this
     private long bytesTotal; // guarded by this
 
+    /// @param bytesRead what earlier attempts have read
     private Hydrator(
             ObjectStore store,
             RestorePlan plan,
             Path temporary,
             Limits limits,
             Tasks tasks,
-            Progress progress) {
+            Progress progress,
+            long bytesRead) {
         this.store = store;
         this.plan = plan;
         this.temporary = temporary;
         this.limits = limits;
         this.tasks = tasks;
         this.progress = progress;
-        this.bytesTotal = plan.bytes();
+        this.bytesRead = bytesRead;
+        this.bytesTotal = bytesRead + plan.bytes();
+    }
+
+    /// The same where objects may go meanwhile: what a listing showed is deleted once something
+    /// larger covers it. When the state cannot be had from `plan`, `again` looks once more, up to
+    /// [#PLANS_MAX] plans in all, and as long as it finds others. Each attempt is verified alone;
+    /// nothing of one gets into the next.
+    ///
+    /// @param again from a listing of its own; may fail as [RestorePlan#of]
+    public static Hydrated hydrate(
+            ObjectStore store,
+            RestorePlan plan,
+            Supplier<RestorePlan> again,
+            Path target,
+            Limits limits,
+            Tasks tasks,
+            Progress progress) {
+        RestorePlan way = plan;
+        for (int plans = 1; ; plans++) {
+            try {
+                return hydrate(store, way, target, limits, tasks, progress);
+            } catch (Corrupt | PointNotExact gone) {
+                RestorePlan other = plans == PLANS_MAX ? way : again.get();
+                if (other.steps().equals(way.steps())) {
+                    throw gone;
+                }
+                way = other;
+            }
+        }
     }
 
     /// Makes `target` the database of `plan`, replacing what is there; nobody may have it open. The
     /// work is done in a file beside it, which is durable before it gets the name and is removed on
     /// failure. Costs one to three requests per file for its index, and one per range of pages.
     ///
-    /// @throws Corrupt naming the object that is damaged
+    /// What looks damaged is read once more: a bit may have flipped on its way. If it still is, and
+    /// the same state can be made of other objects, it is. What a newer version wrote is never gone
+    /// around.
+    ///
+    /// @throws Corrupt naming the object that is damaged and without which there is no way
     /// @throws PointNotExact if a segment that the plan needs is gone and no hold has copied it
     /// @throws TooLarge if the database is over `limits` or does not fit on the disk
     /// @throws dev.litefleet.replica.objects.StoreException as the store
@@ -106,10 +149,55 @@ public final class Hydrator {
             Limits limits,
             Tasks tasks,
             Progress progress) {
-        Path temporary = target.resolveSibling(target.getFileName() + ".hydrating");
+        RestorePlan way = plan;
+        Corrupt first = null;
+        String suspect = "";
+        long bytesRead = 0;
+        while (true) {
+            Path temporary = target.resolveSibling(target.getFileName() + ".hydrating");
+            var hydrator = new Hydrator(store, way, temporary, limits, tasks, progress, bytesRead);
+            try {
+                return hydrator.into(target);
+            } catch (Corrupt damaged) {
+                first = earlier(first, damaged);
+                if (damaged.key().equals(suspect)) {
+                    way = around(way, damaged).orElseThrow(thrown(first));
+                }
+                suspect = damaged.key();
+                bytesRead = hydrator.bytesRead();
+            }
+        }
+    }
+
+    private static Corrupt earlier(@Nullable Corrupt first, Corrupt damaged) {
+        if (first == null) {
+            return damaged;
+        }
+        first.addSuppressed(damaged);
+        return first;
+    }
+
+    private static Supplier<Corrupt> thrown(Corrupt first) {
+        return () -> first;
+    }
+
+    private static Optional<RestorePlan> around(RestorePlan way, Corrupt damaged) {
+        Optional<RestorePlan> other = way.without(damaged.key());
+        log.atWarn()
+                .addKeyValue("tenant", way.tenant())
+                .addKeyValue("txid", way.target())
+                .addKeyValue("key", damaged.key())
+                .addKeyValue("problem", damaged.getMessage())
+                .log(
+                        other.isPresent()
+                                ? "an object is damaged, the state is made of others"
+                                : "an object is damaged and nothing else covers it");
+        return other;
+    }
+
+    private Hydrated into(Path target) {
         try {
-            var hydrator = new Hydrator(store, plan, temporary, limits, tasks, progress);
-            Hydrated hydrated = hydrator.run();
+            Hydrated hydrated = run();
             Files.move(temporary, target, ATOMIC_MOVE, REPLACE_EXISTING);
             syncFolder(target.toAbsolutePath().getParent());
             return hydrated;
@@ -158,7 +246,8 @@ public final class Hydrator {
                     end.pageSize(),
                     end.commit(),
                     end.millis(),
-                    bytesRead());
+                    bytesRead(),
+                    end.checksum() != 0);
         }
     }
 
@@ -465,7 +554,14 @@ public final class Hydrator {
     }
 
     /// The database checksum tells that something is wrong, the files' own checksums tell what.
+    /// Among ours a file that states none is somebody else's, however whole it is.
     private Corrupt whoIsDamaged(List<OpenFile> files, End end, long found) {
+        for (OpenFile file : files) {
+            if (file.header().nodeId() == 0) {
+                return new Corrupt(
+                        file.file().key(), 0, "another program's file among those of litefleet");
+            }
+        }
         for (OpenFile file : files) {
             try (var ltx = openWhole(file.file())) {
                 while (ltx.next()) {

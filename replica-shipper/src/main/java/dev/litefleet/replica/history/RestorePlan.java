@@ -10,6 +10,7 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Reach.Item;
 import java.util.List;
 import java.util.NavigableSet;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Which objects make up a state of a database, oldest first: a whole file not after it, then what
@@ -20,12 +21,16 @@ import org.jspecify.annotations.Nullable;
 /// @param before nearest state at or before `target` that derived files alone produce: the answer
 ///   if the segment of an entry turns out to be gone
 /// @param after nearest such state after it
+/// @param files what the steps were chosen from
+/// @param points the same of entries
 public record RestorePlan(
         TenantKey tenant,
         Txid target,
         List<Step> steps,
         @Nullable Txid before,
-        @Nullable Txid after) {
+        @Nullable Txid after,
+        List<DerivedFile> files,
+        List<IndexPoint> points) {
     /// One object to apply.
     public sealed interface Step {
         /// A derived file.
@@ -37,6 +42,8 @@ public record RestorePlan(
 
     public RestorePlan {
         steps = List.copyOf(steps);
+        files = List.copyOf(files);
+        points = List.copyOf(points);
     }
 
     /// The plan for the newest state that the files hold.
@@ -70,7 +77,32 @@ public record RestorePlan(
                 target,
                 steps(items, target),
                 byFiles.floor(target),
-                byFiles.higher(target));
+                byFiles.higher(target),
+                files,
+                points);
+    }
+
+    /// Another way to exactly the same state, chosen from the same objects but the one under `key`.
+    /// Nothing if there is none: a file that nothing else covers, or an object that this plan does
+    /// not choose from (a blob, entries copied for a hold). So each plan has fewer than the last.
+    Optional<RestorePlan> without(String key) {
+        List<DerivedFile> others = files.stream().filter(file -> !file.key().equals(key)).toList();
+        List<IndexPoint> entries =
+                points.stream().filter(point -> !point.log().key().equals(key)).toList();
+        if (others.size() == files.size() && entries.size() == points.size()) {
+            return Optional.empty();
+        }
+        List<Item> way = Reach.cheapest(Reach.items(others, entries), target.value());
+        return Optional.ofNullable(way)
+                .map(items ->
+                        new RestorePlan(
+                                tenant,
+                                target,
+                                items.stream().map(RestorePlan::step).toList(),
+                                before,
+                                after,
+                                others,
+                                entries));
     }
 
     private static List<Step> steps(List<Item> items, Txid target) {

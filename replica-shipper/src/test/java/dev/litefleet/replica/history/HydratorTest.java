@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.PointNotFound;
 import dev.litefleet.replica.ReplicaException.TooLarge;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.log.ThreadTasks;
@@ -16,11 +17,17 @@ import dev.litefleet.testing.Seeds;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// A database put together from derived files must be, page for page, what the commits made it; and
 /// nothing that is damaged may become a database.
@@ -96,6 +103,135 @@ final class HydratorTest {
             return;
         }
         assertThat(Files.readAllBytes(target())).isEqualTo(life.images().lastEntry().getValue());
+    }
+
+    /// Drains, merges of both kinds over them, and a snapshot. Whichever object of the plan is
+    /// damaged for good, the same state is made of what else covers it, as long as anything does;
+    /// else the error names it. Dropped objects are no different.
+    @Seeds(4)
+    void damagedFileIsGoneAroundWhereOthersCoverIt(long seed) throws IOException {
+        DrainedLife life = merged(seed);
+        byte[] image = life.images().lastEntry().getValue();
+        var random = new SplittableRandom(seed);
+        int around = 0;
+        for (RestorePlan plan = RestorePlan.latest(life.listed()); ; around++) {
+            // The snapshot, then the merge that takes its place, then whatever it may be.
+            int step = around < 2 ? 0 : random.nextInt(plan.steps().size());
+            String key = key(plan.steps().get(step));
+            Optional<RestorePlan> other = plan.without(key);
+            byte[] bytes = store.get(key).orElseThrow();
+            switch ((int) (around + seed) % 3) {
+                case 0 -> store.delete(key);
+                case 1 -> {
+                    bytes[bytes.length / 2] ^= 4;
+                    store.damage(key, bytes);
+                }
+                default -> store.damage(key, Arrays.copyOf(bytes, (int) seed * 30));
+            }
+            if (other.isEmpty()) {
+                store.delete(key); // A bit may have been one that a newer page replaces.
+                RestorePlan last = plan;
+                assertThatThrownBy(() -> hydrate(store, last)).isInstanceOf(Corrupt.class);
+                break;
+            }
+
+            hydrate(store, plan);
+
+            assertThat(Files.readAllBytes(target())).isEqualTo(image);
+            Files.delete(target());
+            plan = other.get();
+        }
+        assertThat(around).isGreaterThan(1);
+        assertThat(target()).doesNotExist();
+    }
+
+    @Seeds(10)
+    void bitThatFlipsOnItsWayIsReadAgain(long seed) throws IOException {
+        DrainedLife life = life(6);
+        var flaky = new FlakyObjectStore(store);
+        flaky.flipBitAfter((int) seed % 6);
+
+        hydrate(flaky, RestorePlan.latest(life.listed()));
+
+        assertThat(flaky.hasFlipped()).isTrue();
+        assertThat(Files.readAllBytes(target())).isEqualTo(life.images().lastEntry().getValue());
+    }
+
+    /// The race with merges and the janitor: between the listing and the n-th read, everything the
+    /// listing showed is replaced by files that cover it.
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 20})
+    void objectsThatGoMeanwhileAreLookedForOnceMore(int read) throws IOException {
+        DrainedLife life = life(20);
+        RestorePlan before = RestorePlan.latest(life.listed());
+        var reads = new AtomicInteger();
+        var racing = new FlakyObjectStore(store);
+        racing.beforeRead(_ -> {
+            if (reads.incrementAndGet() == read) {
+                Snapshotter.write(store, life.listed(), folder);
+                before.files().forEach(file -> store.delete(file.key()));
+            }
+        });
+
+        Hydrated hydrated =
+                Hydrator.hydrate(
+                        racing,
+                        before,
+                        () -> RestorePlan.latest(life.listed()),
+                        target(),
+                        Hydrator.Limits.DEFAULT,
+                        new ThreadTasks(),
+                        Progress.NONE);
+
+        assertThat(hydrated.position()).isEqualTo(life.history().position());
+        assertThat(Files.readAllBytes(target())).isEqualTo(life.images().lastEntry().getValue());
+    }
+
+    /// And when nothing covers them any more: the state is said to be gone, not another one given.
+    @Test
+    void stateThatWentMeanwhileIsNotReplacedByAnother() {
+        DrainedLife life = life(6);
+        Txid early = life.listed().files().get(2).max();
+        RestorePlan plan = RestorePlan.of(life.tenant(), life.listed().files(), early, List.of());
+        Snapshotter.write(store, life.listed(), folder);
+        plan.files().forEach(file -> store.delete(file.key()));
+
+        assertThatThrownBy(() ->
+                        Hydrator.hydrate(
+                                store,
+                                plan,
+                                () ->
+                                        RestorePlan.of(
+                                                life.tenant(),
+                                                life.listed().files(),
+                                                early,
+                                                List.of()),
+                                target(),
+                                Hydrator.Limits.DEFAULT,
+                                new ThreadTasks(),
+                                Progress.NONE))
+                .isInstanceOf(PointNotFound.class);
+        assertThat(target()).doesNotExist();
+    }
+
+    private DrainedLife merged(long seed) {
+        try (var history = new RoughHistory(folder, DrainedLife.TENANT, seed, 4096, true)) {
+            var life = new DrainedLife(history, store, folder);
+            life.drains(18, 2);
+            Merges.write(
+                    store,
+                    DrainedLife.TENANT,
+                    (long) history.databasePages() * history.pageSize(),
+                    Instant.ofEpochMilli(history.millis()),
+                    folder);
+            Snapshotter.write(store, life.listed(), folder);
+            life.drains(3, 2);
+            return life;
+        }
+    }
+
+    private static String key(RestorePlan.Step step) {
+        return ((RestorePlan.Step.ApplyFile) step).file().key();
     }
 
     @Test

@@ -17,8 +17,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -141,6 +147,13 @@ final class LitestreamOracleTest {
                             (long) history.databasePages() * history.pageSize(),
                             Instant.ofEpochMilli(history.millis()),
                             folder);
+                    for (LitestreamRestore litestream : LITESTREAM) {
+                        if (litestream instanceof LitestreamRestore.CommandLine) {
+                            assertThat(litestream.restore(replica("fleet/m" + seed), folder))
+                                    .as("after drain %d", drain)
+                                    .hasBinaryContent(history.image());
+                        }
+                    }
                 }
             }
             List<DerivedFile> files = life.listed().files();
@@ -159,6 +172,58 @@ final class LitestreamOracleTest {
                             .hasSameBinaryContentAs(ours(store, life, point))
                             .hasBinaryContent(life.images().get(point));
                 }
+            }
+        }
+    }
+
+    /// We ship and merge while it reads: what it gets is a state that was the newest at some moment
+    /// of its run, whole.
+    @Test
+    void litestreamReadsWhileWeShip() throws Exception {
+        assumeTrue(LITESTREAM.getFirst() instanceof LitestreamRestore.CommandLine);
+        try (var store = server.url("fleet/live").open(S3FaultServer.CREDENTIALS);
+                var history = new RoughHistory(folder, DrainedLife.TENANT, 5, 4096, true);
+                var shipper = Executors.newSingleThreadExecutor()) {
+            var life = new DrainedLife(history, store, folder);
+            life.drains(1, 1);
+            var stop = new AtomicBoolean();
+            Future<?> shipping =
+                    shipper.submit(() -> {
+                        for (int drain = 2; drain <= 400 && !stop.get(); drain++) {
+                            life.live(1);
+                            life.drain();
+                            history.checkpoint();
+                            if (drain % 16 == 0) {
+                                Merges.write(
+                                        store,
+                                        DrainedLife.TENANT,
+                                        (long) history.databasePages() * history.pageSize(),
+                                        Instant.ofEpochMilli(history.millis()),
+                                        folder);
+                            }
+                        }
+                    });
+            var read = new ArrayList<byte[]>();
+            long drained = 0;
+            for (int i = 0; i < 6; i++) {
+                read.add(
+                        Files.readAllBytes(
+                                LITESTREAM.getFirst().restore(replica("fleet/live"), folder)));
+                drained = server.keys("fleet").size();
+            }
+            stop.set(true);
+            shipping.get(60, TimeUnit.SECONDS);
+
+            assertThat(drained).isGreaterThan(8);
+            int from = 0;
+            List<byte[]> states = List.copyOf(life.images().values());
+            for (byte[] image : read) {
+                int at = from;
+                while (at < states.size() && !Arrays.equals(states.get(at), image)) {
+                    at++;
+                }
+                assertThat(at).as("a state not before %d", from).isLessThan(states.size());
+                from = at;
             }
         }
     }

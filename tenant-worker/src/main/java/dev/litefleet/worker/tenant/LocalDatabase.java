@@ -2,6 +2,7 @@ package dev.litefleet.worker.tenant;
 
 import dev.litefleet.replica.Position;
 import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Hydrated;
@@ -70,6 +71,7 @@ public record LocalDatabase(
     /// @param floor the last TXID that is known to have been durable
     /// @throws dev.litefleet.replica.ReplicaException.HistoryIncomplete if the store has less
     /// @throws dev.litefleet.replica.ReplicaException.Corrupt if what it has is damaged
+    /// @throws InconsistentStore if its newest file is not ours: somebody else writes there
     /// @throws dev.litefleet.replica.objects.StoreException if it cannot be reached
     public static LocalDatabase hydrate(
             Path directory, TenantKey key, Txid floor, Shipping shipping) {
@@ -90,10 +92,18 @@ public record LocalDatabase(
                 Hydrator.hydrate(
                         shipping.store(),
                         RestorePlan.latest(history),
+                        () -> RestorePlan.latest(again(history, shipping)),
                         directory.resolve(DB),
                         Hydrator.Limits.DEFAULT,
                         shipping.tasks(),
                         Progress.NONE);
+        if (!hydrated.stated()) {
+            throw new InconsistentStore(
+                    key.prefix(),
+                    "txid %s was written by another program than litefleet; stop it (litestream"
+                                    .formatted(hydrated.position().txid())
+                            + " replicate?) and remove its files");
+        }
         hydrated.sums().save(directory.resolve(SUMS));
         return new LocalDatabase(
                 directory,
@@ -107,6 +117,13 @@ public record LocalDatabase(
     /// The same with a WAL beside it.
     LocalDatabase before(WalPosition wal) {
         return new LocalDatabase(directory, key, position, pageSize, lastMillis, exists, wal);
+    }
+
+    /// What is there now, and no less than before: the janitor deletes what something larger
+    /// covers.
+    private static LineageHistory again(LineageHistory history, Shipping shipping) {
+        return LineageHistory.list(shipping.store(), history.tenant())
+                .requireCoverage(history.coverage());
     }
 
     Path db() {
