@@ -22,6 +22,7 @@ import dev.litefleet.controller.gateway.Routing;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.service.Blocking;
+import dev.litefleet.service.HeadDeadline;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Metrics;
@@ -245,7 +246,17 @@ final class ControlPlane implements AutoCloseable {
                             .setCompressionSupported(false)
                             .setDecompressionSupported(false)
                             .setHttp2ClearTextEnabled(false);
-            return vertx.createHttpServer(options).requestHandler(this::handle).listen();
+            var heads = new HeadDeadline(vertx, Duration.ofSeconds(IDLE_SECONDS));
+            return vertx.createHttpServer(options)
+                    .connectionHandler(connection -> {
+                        Runnable gone = heads.opened(connection);
+                        connection.closeHandler(_ -> gone.run());
+                    })
+                    .requestHandler(request -> {
+                        heads.request(request);
+                        handle(request);
+                    })
+                    .listen();
         }
 
         private void handle(HttpServerRequest request) {

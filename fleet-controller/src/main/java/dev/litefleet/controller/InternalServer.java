@@ -36,7 +36,9 @@ final class InternalServer implements AutoCloseable {
                                 new HttpServerOptions()
                                         .setIdleTimeout(IDLE_SECONDS_MAX)
                                         .setMaxHeaderSize(HEADER_BYTES_MAX)
-                                        .setMaxInitialLineLength(HEADER_BYTES_MAX / 2))
+                                        .setMaxInitialLineLength(HEADER_BYTES_MAX / 2)
+                                        // Vert.x speaks it by itself; nobody here does.
+                                        .setHttp2ClearTextEnabled(false))
                         .requestHandler(router);
         try {
             server.listen(port, host).toCompletionStage().toCompletableFuture().join();

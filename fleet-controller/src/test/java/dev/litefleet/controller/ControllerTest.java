@@ -14,6 +14,7 @@ import dev.litefleet.controller.operation.FleetException.NotServing;
 import dev.litefleet.controller.operation.Route;
 import dev.litefleet.controller.testing.TestWorker;
 import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
@@ -120,6 +121,26 @@ final class ControllerTest {
                 .hasMessageContaining("create the bucket");
 
         assertThat(kept).hasContent("kept");
+    }
+
+    /// The catalog's files are gone from the bucket. A controller that began with an empty catalog
+    /// would give tenants' names away anew and delete what they left; it refuses, and touches
+    /// nothing.
+    @Test
+    void catalogThatIsLostIsNotReplacedByAnEmptyOne() {
+        Controller first = controller();
+        provision(first, ACME);
+        first.close();
+        List<String> lost = store.listAll("tenants/_catalog/").map(ListedObject::key).toList();
+        assertThat(lost).isNotEmpty();
+        lost.forEach(store::delete);
+        List<String> left = store.listAll("tenants/").map(ListedObject::key).toList();
+
+        assertThatThrownBy(() -> start(Optional.empty()))
+                .isInstanceOf(HistoryIncomplete.class)
+                .hasMessageContaining("_catalog");
+
+        assertThat(store.listAll("tenants/").map(ListedObject::key)).isEqualTo(left);
     }
 
     @Test

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /// A real `litefleet up` with real worker processes, driven from outside over HTTP and signals.
 final class LocalFleet implements AutoCloseable {
@@ -204,6 +205,11 @@ final class LocalFleet implements AutoCloseable {
     Answer execute(Tenant tenant, String sql, String... textArgs)
             throws IOException, InterruptedException {
         return client.execute(tenant, sql, textArgs);
+    }
+
+    /// `up` and its workers.
+    List<ProcessHandle> processes() {
+        return Stream.concat(Stream.of(up.toHandle()), up.descendants()).toList();
     }
 
     /// The process of a worker, found by its name in the command line.

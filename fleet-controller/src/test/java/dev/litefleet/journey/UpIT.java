@@ -61,6 +61,31 @@ final class UpIT {
         }
     }
 
+    /// What nobody was told to open is open to this machine only, and speaks HTTP/1.1 only: the
+    /// gateway, the controller's own port, and the workers.
+    @Test
+    void everyPortIsOnLoopbackAndSpeaksHttp1() throws Exception {
+        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
+            List<ListeningSocket> ports = ListeningSocket.of(fleet.processes());
+
+            assertThat(ports).hasSizeGreaterThanOrEqualTo(3);
+            assertThat(ports).allMatch(ListeningSocket::isLoopback);
+            for (ListeningSocket port : ports) {
+                assertThat(port.sends("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"))
+                        .as("%s", port)
+                        .doesNotContain("\0");
+                assertThat(
+                                port.sends(
+                                        "GET /nothing HTTP/1.1\r\nhost: a\r\n"
+                                                + "connection: upgrade, http2-settings, close\r\n"
+                                                + "upgrade: h2c\r\n"
+                                                + "http2-settings: AAMAAABkAAQAAP__\r\n\r\n"))
+                        .as("%s", port)
+                        .startsWith("HTTP/1.1 40");
+            }
+        }
+    }
+
     /// Another machine has only the store and the secrets; old tokens and old API keys work there.
     @Test
     void storeAndSecretsAreEnoughOnAnotherMachine() throws Exception {

@@ -10,7 +10,8 @@ import java.time.Duration;
 /// @param port to bind; 0 takes a free one
 /// @param advertise `http://host:port` under which gateway and controller reach this worker; empty
 ///   for `host` and the port that was bound
-/// @param idle a connection on which nothing moves for this long is closed
+/// @param idle a connection on which nothing moves, or no next request has arrived, for this long
+///   is closed
 /// @param headerBytesMax all headers of a request
 /// @param requestLineBytesMax the request line
 /// @param connectionsMax open connections; more are closed at once

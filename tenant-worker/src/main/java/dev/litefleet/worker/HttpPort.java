@@ -1,5 +1,6 @@
 package dev.litefleet.worker;
 
+import dev.litefleet.service.HeadDeadline;
 import dev.litefleet.worker.hrana.HranaRoutes;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
@@ -55,20 +56,26 @@ final class HttpPort extends VerticleBase {
                         .setHttp2ClearTextEnabled(false);
         HttpServer server = vertx.createHttpServer(options);
         Handler<HttpServerRequest> other = shared.router();
+        var heads = new HeadDeadline(vertx, config.idle());
         server.requestHandler(request -> {
+            heads.request(request);
             if (!shared.hrana().handle(request)) {
                 other.handle(request);
             }
         });
-        server.connectionHandler(this::admit);
+        server.connectionHandler(connection -> admit(connection, heads));
         return server.listen().onSuccess(on -> shared.bound().complete(on.actualPort()));
     }
 
-    private void admit(HttpConnection connection) {
+    private void admit(HttpConnection connection, HeadDeadline heads) {
+        Runnable gone = heads.opened(connection);
+        connection.closeHandler(_ -> {
+            gone.run();
+            shared.connections().decrementAndGet();
+        });
         if (shared.connections().incrementAndGet() > shared.config().connectionsMax()) {
             shared.metrics().connectionRefused();
             connection.close();
         }
-        connection.closeHandler(_ -> shared.connections().decrementAndGet());
     }
 }

@@ -16,6 +16,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.Socket;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -246,6 +248,60 @@ final class DataPlaneTest {
     void bodyThatDoesNotArriveIs408() throws IOException {
         assertThat(raw(head("/t/acme/v3/pipeline", "content-length: 50000") + "{"))
                 .startsWith("HTTP/1.1 408 ");
+    }
+
+    /// A head that trickles is never idle, on a new connection or on one that has been of use.
+    @Test
+    void headThatTricklesIsGivenUp(@TempDir Path own) throws IOException {
+        try (var impatient =
+                new RunningWorker(own, MemoryObjectStore::new, Map.of("http.idle", "1s"))) {
+            int port = URI.create(impatient.worker.address()).getPort();
+            trickle(port, "");
+            trickle(port, "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n");
+        }
+    }
+
+    /// Writes a head, a byte every 100 ms, until the worker has had enough of it.
+    private static void trickle(int port, String before) throws IOException {
+        try (var socket = new Socket("127.0.0.1", port)) {
+            socket.setSoTimeout(100);
+            socket.setTcpNoDelay(true);
+            socket.getOutputStream().write(before.getBytes(StandardCharsets.US_ASCII));
+            String head = "GET / HTTP/1.1\r\nx: " + "x".repeat(600);
+            for (int i = 0; i < head.length(); i++) {
+                try {
+                    socket.getOutputStream().write(head.charAt(i));
+                    while (socket.getInputStream().read() >= 0) {
+                        // The answer to what came before.
+                    }
+                    return;
+                } catch (SocketTimeoutException open) {
+                    // Not yet.
+                } catch (SocketException reset) {
+                    return;
+                }
+            }
+        }
+        throw new AssertionError("a head may trickle for a minute");
+    }
+
+    /// HTTP/2's floods, of resets and of continuations, need HTTP/2: neither by knowing it nor by
+    /// asking for it does anybody get to speak it.
+    @Test
+    void nobodyGetsToSpeakHttp2() throws IOException {
+        String frames = "\0\0\0\4\0\0\0\0\0".repeat(200);
+
+        assertThat(begins("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frames))
+                .doesNotContain("\0")
+                .matches("|HTTP/[12]\\.[01] [45]0.");
+        assertThat(
+                        begins(
+                                "GET /nothing HTTP/1.1\r\n"
+                                        + "host: a\r\n"
+                                        + "connection: upgrade, http2-settings, close\r\n"
+                                        + "upgrade: h2c\r\n"
+                                        + "http2-settings: AAMAAABkAAQAAP__\r\n\r\n"))
+                .isEqualTo("HTTP/1.1 404");
     }
 
     @Test
@@ -487,6 +543,15 @@ final class DataPlaneTest {
             socket.setSoTimeout(10_000);
             socket.getOutputStream().write(bytes.getBytes(StandardCharsets.US_ASCII));
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+        }
+    }
+
+    /// The first twelve characters of the answer; fewer if the worker closes the connection.
+    private static String begins(String bytes) throws IOException {
+        try (var socket = new Socket("127.0.0.1", port())) {
+            socket.setSoTimeout(20_000);
+            socket.getOutputStream().write(bytes.getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readNBytes(12), StandardCharsets.ISO_8859_1);
         }
     }
 

@@ -4,6 +4,7 @@ import com.github.f4b6a3.ulid.UlidCreator;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.Reply;
+import dev.litefleet.service.RestOfBody;
 import io.vertx.core.Handler;
 import io.vertx.core.file.AsyncFile;
 import io.vertx.core.file.OpenOptions;
@@ -79,9 +80,11 @@ final class Upload implements Handler<RoutingContext> {
                 false);
     }
 
-    /// The rest of the body is not read: the connection ends.
+    /// Whoever still writes shall see the answer.
     private static void refuse(RoutingContext context, Problem problem) {
-        Reply.of(problem).with("connection", "close").send(context.response());
+        Reply.of(problem).send(context.response());
+        RestOfBody.linger(context.request(), context.vertx());
+        context.request().resume();
     }
 
     private final class Running {

@@ -324,6 +324,29 @@ final class OperationApiTest {
         }
     }
 
+    /// However slowly it looks: a connection that is closed under its hands is reset, and with it
+    /// goes the answer.
+    @Test
+    void clientThatStillWritesSeesThatItsUploadIsTooLarge() throws Exception {
+        try (var socket = new java.net.Socket("127.0.0.1", base.getPort())) {
+            socket.setSoTimeout(20_000);
+            var out = socket.getOutputStream();
+            out.write(
+                    ("POST /api/v1/tenants/huge/import HTTP/1.1\r\n"
+                                    + "host: x\r\n"
+                                    + "authorization: Bearer "
+                                    + key
+                                    + "\r\ncontent-length: 99999999999999\r\n\r\n")
+                            .getBytes(StandardCharsets.US_ASCII));
+            for (int i = 0; i < 3000; i++) {
+                out.write(new byte[1000]);
+            }
+            String answer =
+                    new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(answer).startsWith("HTTP/1.1 413 ").contains("BODY_TOO_LARGE");
+        }
+    }
+
     /// A client that goes away leaves nothing behind.
     @Test
     void brokenUploadLeavesNothing() throws Exception {

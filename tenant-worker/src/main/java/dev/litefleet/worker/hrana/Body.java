@@ -13,10 +13,6 @@ final class Body {
     /// connection's idle limit is enough for it, and the hot path sets no timer.
     private static final int SMALL_BYTES = 16 << 10;
 
-    private static final int DISCARD_BYTES_MAX = 4 << 20;
-
-    private static final long LINGER_MILLIS = 2000;
-
     private static final long NO_TIMER = -1;
 
     private final Vertx vertx;
@@ -54,34 +50,6 @@ final class Body {
         request.handler(body::more);
         request.endHandler(_ -> body.end());
         request.exceptionHandler(_ -> body.finish());
-    }
-
-    /// Lets the body of a request that is refused pass by, so that its connection can be used
-    /// again, unless it is long.
-    static void discard(HttpServerRequest request) {
-        if (request.isEnded()) {
-            return;
-        }
-        var passed = new long[1];
-        request.handler(chunk -> {
-            passed[0] += chunk.length();
-            if (passed[0] > DISCARD_BYTES_MAX) {
-                request.connection().close();
-            }
-        });
-    }
-
-    /// The same for one that has been answered because its body is too long. A connection that is
-    /// closed while its client still writes is reset, and the answer may be lost with it (RFC 9112,
-    /// 9.6); so it is closed only when the body does not end soon.
-    static void linger(HttpServerRequest request, Vertx vertx) {
-        if (request.isEnded()) {
-            return;
-        }
-        long close = vertx.setTimer(LINGER_MILLIS, _ -> request.connection().close());
-        request.endHandler(_ -> vertx.cancelTimer(close));
-        request.exceptionHandler(_ -> vertx.cancelTimer(close));
-        discard(request);
     }
 
     private static long announced(HttpServerRequest request) {

@@ -2,6 +2,7 @@ package dev.litefleet.worker.hrana;
 
 import com.github.benmanes.caffeine.cache.Ticker;
 import dev.litefleet.replica.Txid;
+import dev.litefleet.service.RestOfBody;
 import dev.litefleet.worker.tenant.RequestContext;
 import dev.litefleet.worker.tenant.Tenant;
 import io.vertx.core.Context;
@@ -97,7 +98,7 @@ final class Call {
         }
         end(error.status(), error.body());
         if (error.status() == 413) {
-            Body.linger(request, context.owner());
+            RestOfBody.linger(request, context.owner());
         } else if (error.status() == 408) {
             // There is no end of the body to wait for, so no next request on this connection.
             request.connection().close();

@@ -8,6 +8,7 @@ import dev.litefleet.replica.sqlite.SqlValue;
 import dev.litefleet.replica.sqlite.StatementResult;
 import dev.litefleet.service.Keys;
 import dev.litefleet.service.Refused;
+import dev.litefleet.service.RestOfBody;
 import dev.litefleet.service.Tokens;
 import dev.litefleet.service.Tokens.Access;
 import dev.litefleet.worker.control.Lease;
@@ -582,7 +583,7 @@ public final class HranaRoutes {
             return;
         }
         Cors.answer(request);
-        Body.discard(request);
+        RestOfBody.discard(request);
         response.setStatusCode(error.status())
                 .putHeader("content-type", "application/json")
                 .end(Buffer.buffer(error.body()));

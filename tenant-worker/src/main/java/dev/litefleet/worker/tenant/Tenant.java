@@ -183,7 +183,11 @@ public final class Tenant {
     private void hydrate(@Nullable LocalDatabase local) {
         state = new Hydrating();
         Txid least = floor;
-        tenants.shipping().tasks().start("hydrate " + id(), () -> hydrate(local, least));
+        if (local == null) {
+            tenants.hydrations().start("hydrate " + id(), () -> hydrate(null, least));
+        } else {
+            tenants.shipping().tasks().start("open " + id(), () -> hydrate(local, least));
+        }
     }
 
     /// On a virtual thread.

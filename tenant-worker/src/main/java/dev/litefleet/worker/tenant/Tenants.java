@@ -39,6 +39,9 @@ import org.slf4j.LoggerFactory;
 /// Owns what tenants share: the SQLite threads, the deadlines, the watchdog, the gate for SQL. A
 /// tenant that is assigned and closed costs an object here and perhaps a file.
 public final class Tenants implements AutoCloseable {
+    /// Tenants that are read from the store at a time: enough that 1,000 small ones take seconds.
+    static final int HYDRATIONS_MAX = 16;
+
     private static final Logger log = LoggerFactory.getLogger(Tenants.class);
     private static final Duration CLOSE_MAX = Duration.ofSeconds(10);
 
@@ -67,6 +70,7 @@ public final class Tenants implements AutoCloseable {
     private final AtomicBoolean evicting = new AtomicBoolean();
     private final MergeQueue merges;
     private final Object fencing = new Object(); // held while tenants are stopped for the log's end
+    private final Hydrations hydrations;
     private volatile @Nullable TenantException fenced;
 
     /// Finds out what earlier sessions left in `folder` (see [LocalFiles]) and starts the threads.
@@ -92,6 +96,7 @@ public final class Tenants implements AutoCloseable {
         this.deadlines = new Deadlines(shipping.tasks());
         this.watchdog = new Watchdog(shipping.tasks()::nanos);
         this.disk = new DiskReserve(folder, config.diskReserveBytes(), shipping.tasks()::nanos);
+        this.hydrations = new Hydrations(shipping.tasks(), HYDRATIONS_MAX);
         this.merges = new MergeQueue(shipping, disk::enough);
         this.quarantine = new Quarantine(folder.resolve("quarantine"), config.quarantineBytesMax());
         this.files = new LocalFiles(folder, quarantine, shipping.config().captureBytesMax());
@@ -252,6 +257,10 @@ public final class Tenants implements AutoCloseable {
 
     SqlGate sqlGate() {
         return sqlGate;
+    }
+
+    Hydrations hydrations() {
+        return hydrations;
     }
 
     LocalFiles files() {
