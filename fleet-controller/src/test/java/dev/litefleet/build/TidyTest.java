@@ -48,6 +48,48 @@ final class TidyTest {
                     new Ban("new Random(", "an injected RandomGenerator"),
                     new Ban("UUID.randomUUID(", "a ULID"));
 
+    /// Who opens files, and which: never a database that SQLite may have open, nor its `-shm`.
+    private static final Set<String> OPENERS =
+            Set.of(
+                    // Only the WAL, on which SQLite takes no locks.
+                    "WalReader",
+                    "WalSurvey",
+                    "ShippedDatabase",
+                    // A database that an earlier process left, before SQLite sees it here.
+                    "LocalScan",
+                    // Files that become databases, or are copies of them, before SQLite sees them.
+                    "ImageFile",
+                    "LineageStart",
+                    "DatabaseFile",
+                    "PullCommand",
+                    "FileCheck",
+                    "OperationRoutes",
+                    // A user's file that a command sends, in a process without a database of ours.
+                    "ImportCommand",
+                    "ApiClient",
+                    // Spools, temporary files and folders, page checksums.
+                    "Hydrator",
+                    "SpooledBody",
+                    "PageSpool",
+                    "BodyBuffer",
+                    "Merge",
+                    "HeldCopies",
+                    "Eject",
+                    "EjectCommand",
+                    "DatabaseChecksum",
+                    // Objects.
+                    "ObjectBody",
+                    "DirectoryObjectStore",
+                    // Locks, names, keys.
+                    "WorkerFolder",
+                    "LocalFiles",
+                    "LocalPosition",
+                    "DataDirectory",
+                    "PrivateFile",
+                    "Keys",
+                    "ApiKeys",
+                    "ApiOptions");
+
     /// Where the real clock, ticker and random source are wired in: programs, not logic.
     private static final Pattern WIRING =
             Pattern.compile(
@@ -100,6 +142,29 @@ final class TidyTest {
                 }
             }
         }
+    }
+
+    /// A POSIX lock belongs to the process: who opens a live database, or its `-shm`, beside SQLite
+    /// and closes it again drops SQLite's locks on it. So a file is opened, read or copied only in
+    /// the places named here, and none of them is given a database that SQLite may have open.
+    @Test
+    void filesAreOpenedOnlyWhereNoLiveDatabaseCanBeMeant() throws IOException {
+        var opens =
+                Pattern.compile(
+                        "FileChannel\\.open|Files\\.(newByteChannel|newInputStream|newOutputStream"
+                                + "|newBufferedReader|newBufferedWriter|read\\w+|write\\w*|copy|lines|mismatch)\\(|new"
+                                + " (RandomAccessFile|FileInputStream"
+                                + "|FileOutputStream|FileReader|FileWriter)\\(");
+        var findings = new ArrayList<String>();
+        for (String module : MODULES.subList(0, MODULES.size() - 1)) { // not bench
+            for (Path file : sources(TOP.resolve(module).resolve("src/main"))) {
+                String type = file.getFileName().toString().replace(".java", "");
+                if (!OPENERS.contains(type) && opens.matcher(Files.readString(file)).find()) {
+                    findings.add(file.toString());
+                }
+            }
+        }
+        assertThat(findings).isEmpty();
     }
 
     @Test

@@ -388,7 +388,7 @@ final class SqlGateTest {
             select ?99999999999999999999
             """;
 
-    private static String unescape(String line) {
+    static String unescape(String line) {
         return line.replace("{LF}", "\n")
                 .replace("{BOM}", "\uFEFF")
                 .replace("{FF}", "\f")
