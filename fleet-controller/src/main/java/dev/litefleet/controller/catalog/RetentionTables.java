@@ -250,21 +250,30 @@ final class RetentionTables {
                         .findAny();
         boolean living = own.isPresent();
         HistoryWindows windows = own.orElse(OwnWindows.NONE).over(fleet);
-        record Span(String lineage, boolean ended) {}
+        record Span(String lineage, boolean ended, long bookmarkMillis) {}
         List<Span> lineages =
                 sql.query(
-                        "select lineage, ended_txid from lineages where tenant = ? order by"
-                                + " lineage",
-                        row -> new Span(row.text(0), !row.isNull(1)),
+                        """
+                        select lineage, ended_txid,
+                               coalesce((select max(created_at) from bookmarks b
+                                         where b.tenant = l.tenant and b.lineage = l.lineage
+                                         and b.txid = l.ended_txid), 0)
+                        from lineages l where tenant = ? order by lineage
+                        """,
+                        row -> new Span(row.text(0), !row.isNull(1), row.integer(2)),
                         key.tenant().name());
         for (int i = 0; living && i < lineages.size(); i++) {
             if (lineages.get(i).lineage().equals(key.lineage().ulid())) {
-                // Its tenant was released before the next one was begun.
+                // The next one's name is drawn when its restore begins, and the tenant is written
+                // until it is released; the bookmark is of the commit that ends the lineage.
                 Optional<Instant> ended =
                         lineages.get(i).ended() && i + 1 < lineages.size()
                                 ? Optional.of(
                                         Instant.ofEpochMilli(
-                                                Ulid.from(lineages.get(i + 1).lineage()).getTime()))
+                                                Math.max(
+                                                        lineages.get(i).bookmarkMillis(),
+                                                        Ulid.from(lineages.get(i + 1).lineage())
+                                                                .getTime())))
                                 : Optional.empty();
                 List<HeldRange> holds = holds(key.tenant()).stream().map(HoldRow::range).toList();
                 return new LineageState.Named(windows, holds, ended);

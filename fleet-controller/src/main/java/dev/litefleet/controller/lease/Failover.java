@@ -6,6 +6,7 @@ import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.SessionRow;
 import dev.litefleet.controller.lease.ControllerChain.Epoch;
 import dev.litefleet.replica.ReplicaException.Fenced;
+import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.history.Recovered;
 import dev.litefleet.replica.history.Recovery;
 import dev.litefleet.replica.log.Fence;
@@ -114,6 +115,13 @@ public final class Failover {
         }
     }
 
+    /// Of a tombstone nothing is written any more, or what was erased would come back.
+    private boolean isWanted(TenantKey key) {
+        return await(tasks, catalog.tenant(key.tenant()))
+                .filter(tenant -> tenant.deletedAt() != null)
+                .isEmpty();
+    }
+
     /// The four steps, in the only order that is safe.
     void run(SessionId session) {
         long began = tasks.nanos();
@@ -138,7 +146,8 @@ public final class Failover {
                         ours.number(),
                         tasks,
                         random);
-        Recovered recovered = Recovery.recover(store, row.log(), closed, tmp, tasks);
+        Recovered recovered =
+                Recovery.recover(store, row.log(), closed, tmp, tasks, this::isWanted);
         recovered
                 .failed()
                 .forEach((tenant, failure) ->

@@ -198,13 +198,16 @@ public final class JanitorRounds {
     /// @throws dev.litefleet.replica.objects.StoreException if the store does not answer
     public JanitorReport round() {
         long began = tasks.nanos();
-        // Durable before anything is deleted: whoever has a successor stops here.
+        Instant known = clock.instant();
+        // Durable before anything is deleted: whoever has a successor stops here. Until then the
+        // catalog is complete; a process that stands still after it may miss what is said later.
         await(tasks, catalog.cleaningBegins());
         JanitorReport report =
                 Janitor.run(
                         store,
                         new Janitor.Config(windows.exact(), OBJECTS_MAX),
                         facts(),
+                        known,
                         tmp,
                         tasks,
                         clock,

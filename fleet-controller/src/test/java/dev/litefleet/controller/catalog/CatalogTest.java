@@ -223,6 +223,48 @@ final class CatalogTest {
         assertThat(catalog.lineage(key, windows).join()).isEqualTo(new LineageState.Unnamed());
     }
 
+    /// A restore may take days; until it is done the tenant is written in the old lineage.
+    @Test
+    void lineageEndsWhenItsRestoreEndsNotWhenItBegan() {
+        provision(ACME, SPEC);
+        Lineage old = tenant(ACME).lineage();
+        clock.advance(Duration.ofMillis(1));
+        var operation =
+                new OperationRow(
+                        "op_1",
+                        OperationKind.RESTORE,
+                        ACME,
+                        OperationState.RUNNING,
+                        "begin",
+                        OperationDetail.restore(lineage(), ACME, new Txid(3)),
+                        clock.instant(),
+                        null);
+        assertThat(catalog.begin(operation, Optional.empty(), 0).join())
+                .isInstanceOf(Begun.Started.class);
+        clock.advance(Duration.ofDays(2));
+        Instant ended = clock.instant();
+
+        assertThat(
+                        catalog.restored(
+                                        operation,
+                                        old,
+                                        new Txid(9),
+                                        new OperationDetail.Outcome(
+                                                10, clock.millis(), 4096, "before-restore-1"))
+                                .join())
+                .isTrue();
+
+        clock.advance(Duration.ofDays(1));
+        assertThat(
+                        ((LineageState.Named)
+                                        catalog.lineage(
+                                                        new TenantKey(ACME, old),
+                                                        HistoryWindows.DEFAULT)
+                                                .join())
+                                .ended())
+                .contains(ended);
+    }
+
     @Test
     void lineageOfARunningOperationIsNamed() {
         Lineage fresh = lineage();

@@ -109,6 +109,14 @@ final class Debt {
         }
     }
 
+    /// Nobody wants it any more.
+    void forgive() {
+        lacking = List.of();
+        unindexed = List.of();
+        changed = null;
+        failure = null;
+    }
+
     boolean failed() {
         return failure != null;
     }

@@ -23,6 +23,7 @@ import dev.litefleet.replica.objects.ListPage;
 import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.StoreException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -91,6 +92,9 @@ public final class Janitor {
     /// count whole seconds.
     private static final Duration BLOB_SLACK = Duration.ofMinutes(1);
 
+    /// How long a run needs the object that tells it the time.
+    private static final Duration NOW_MAX = Duration.ofHours(1);
+
     /// Larger objects in a slot are no fences.
     private static final int FENCE_BYTES_MAX = 512;
 
@@ -149,6 +153,9 @@ public final class Janitor {
 
     /// One run: the plans of earlier runs are carried out, then new ones are written.
     ///
+    /// @param known until when `facts` are certainly complete: the last time at which the caller
+    ///   knew that nobody else rules the fleet. A process may stand still for days between that and
+    ///   any later line; by this time it takes nothing for old that is so only since then
     /// @param tmp folder for temporary files
     /// @throws dev.litefleet.replica.objects.StoreException if the store does not answer or refuses
     ///   everything; run again later
@@ -156,12 +163,14 @@ public final class Janitor {
             ObjectStore store,
             Config config,
             Facts facts,
+            Instant known,
             Path tmp,
             Tasks tasks,
             InstantSource clock,
             RandomGenerator random) {
         String run = SessionId.create(clock, random).ulid();
-        Instant now = now(store, run, clock);
+        Instant looked = now(store, run, clock);
+        Instant now = known.isBefore(looked) ? known : looked;
         return new Janitor(store, config, facts, tmp, tasks, run, now).run();
     }
 
@@ -169,7 +178,12 @@ public final class Janitor {
     private static Instant now(ObjectStore store, String run, InstantSource clock) {
         String key = JanitorPlan.PREFIX + run + ".now";
         store.putIfAbsent(key, ObjectBody.of(new byte[] {'\n'}));
-        Instant theirs = store.head(key).map(ListedObject::modified).orElse(Instant.MIN);
+        Instant theirs =
+                store.head(key)
+                        .map(ListedObject::modified)
+                        .orElseThrow(() ->
+                                new StoreException.Unavailable(
+                                        "head " + key, "another janitor was faster", null));
         store.erase(key, key::equals);
         Instant ours = clock.instant();
         return theirs.isBefore(ours) ? theirs : ours;
@@ -189,17 +203,22 @@ public final class Janitor {
     // The second pass
 
     private void carryOutEarlierPlans() {
-        List<String> keys = store.listAll(JanitorPlan.PREFIX).map(ListedObject::key).toList();
-        for (String key : keys) {
+        for (ListedObject object : store.listAll(JanitorPlan.PREFIX).toList()) {
+            String key = object.key();
             Optional<String> writer = JanitorPlan.run(key);
             if (writer.isPresent() && writer.get().compareTo(run) < 0) {
                 JanitorPlan.read(store, key).ifPresent(this::carryOut);
                 store.erase(key, key::equals);
-            } else if (key.endsWith(".now") && !key.contains(run)) {
+            } else if (key.endsWith(".now") && isLeftOver(object)) {
                 store.erase(key, key::equals); // Its run was stopped.
             }
         }
         coverages.clear(); // They may show files that are gone now.
+    }
+
+    /// The run that wrote it is over, and not just beginning beside this one.
+    private boolean isLeftOver(ListedObject object) {
+        return object.modified().isBefore(now.minus(NOW_MAX));
     }
 
     private void carryOut(JanitorPlan plan) {

@@ -73,9 +73,15 @@ public final class MergePolicy {
                     whole.get().max().compareTo(coverage) < 0);
         }
 
+        /// Whether there is any state at all.
+        boolean hasWhole() {
+            return wholeBytes > 0;
+        }
+
         /// Whether a snapshot is due.
         boolean snapshotDue(long databaseBytes, Instant now) {
             return changed
+                    && hasWhole()
                     && (objects > OBJECTS_MAX
                             || bytes > bytesMax(databaseBytes)
                             || bytes - wholeBytes > Math.max(databaseBytes, BYTES_MIN)

@@ -47,7 +47,7 @@ public final class MergeSchedule {
     /// @param databaseBytes size of the database after its last drained commit
     public synchronized boolean filesDue(long databaseBytes, Instant now) {
         long more = drains - since.drains;
-        if (seen == null) {
+        if (seen == null || !seen.hasWhole()) {
             return more > 0;
         }
         var standing =

@@ -21,6 +21,8 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /// What a closed log still owes its tenants, and pays it (C2 Recover).
 ///
@@ -37,27 +39,45 @@ public final class Recovery {
     private final ObjectStore store;
     private final Path tmp;
     private final Tasks tasks;
+    private final Predicate<TenantKey> wanted;
 
-    private Recovery(ObjectStore store, Path tmp, Tasks tasks) {
+    private Recovery(ObjectStore store, Path tmp, Tasks tasks, Predicate<TenantKey> wanted) {
         this.store = store;
         this.tmp = tmp;
         this.tasks = tasks;
+        this.wanted = wanted;
     }
 
     /// Pays what the log owes. Costs one request per undrained segment and per needed entry, two
     /// lists per tenant and two writes per tenant that lacks something; holds 64 MiB of pages in
     /// memory and what is more in a file.
     ///
-    /// @param closed where the log ends; nothing at or above its slot is read
-    /// @param tmp folder for temporary files What seems damaged is read a second time, from the
-    ///   start: a bit may have flipped on its way here, and a tenant that is given up keeps a floor
-    ///   that only a later recovery could reach.
+    /// What seems damaged is read a second time, from the start: a bit may have flipped on its way
+    /// here, and a tenant that is given up keeps a floor that only a later recovery could reach.
     ///
+    /// @param closed where the log ends; nothing at or above its slot is read
+    /// @param tmp folder for temporary files
     /// @throws StoreException if the store does not answer; recover again
     /// @throws ReplicaException.Corrupt if a segment itself cannot be read
     public static Recovered recover(
             ObjectStore store, LogName log, Fence.Closed closed, Path tmp, Tasks tasks) {
-        var recovery = new Recovery(store, tmp, tasks);
+        return recover(store, log, closed, tmp, tasks, _ -> true);
+    }
+
+    /// As [#recover(ObjectStore, LogName, Fence.Closed, Path, Tasks)], but writes nothing for those
+    /// who are not wanted: a log may hold entries of a tenant that it had drained and released and
+    /// that was erased since, because a neighbour in the same slot is undrained.
+    ///
+    /// @param wanted whether somebody still has the lineage; asked again before every write, on
+    ///   tasks of `tasks`
+    public static Recovered recover(
+            ObjectStore store,
+            LogName log,
+            Fence.Closed closed,
+            Path tmp,
+            Tasks tasks,
+            Predicate<TenantKey> wanted) {
+        var recovery = new Recovery(store, tmp, tasks, wanted);
         int written = 0;
         try {
             Recovered recovered = recovery.recover(log, closed);
@@ -84,7 +104,7 @@ public final class Recovery {
         List<SegmentReader> segments = LogTail.undrained(store, log, tasks).segments();
         List<Debt> debts =
                 debts(log, segments).stream().filter(debt -> debt.tenant().equals(tenant)).toList();
-        return new Recovery(store, tmp, tasks).pay(debts, segments.size());
+        return new Recovery(store, tmp, tasks, _ -> true).pay(debts, segments.size());
     }
 
     private Recovered recover(LogName log, Fence.Closed closed) {
@@ -110,7 +130,7 @@ public final class Recovery {
                 "recover-look",
                 WIDTH,
                 debts.size(),
-                i -> patiently(() -> debts.get(i).look(store)));
+                i -> patiently(() -> ifWanted(debts.get(i), debt -> debt.look(store))));
         try (var spool = new PageSpool(tmp, SPOOL_MEMORY_BYTES)) {
             read(debts, spool);
             Parallel.run(
@@ -119,13 +139,22 @@ public final class Recovery {
                     WIDTH,
                     debts.size(),
                     i -> {
-                        patiently(() -> debts.get(i).payFile(store, spool, tmp));
-                        patiently(() -> debts.get(i).payIndex(store));
+                        Debt owed = debts.get(i);
+                        patiently(() -> ifWanted(owed, debt -> debt.payFile(store, spool, tmp)));
+                        patiently(() -> ifWanted(owed, debt -> debt.payIndex(store)));
                     });
         } catch (IOException failed) {
             throw new UncheckedIOException("cannot remove the spool", failed);
         }
         return recovered(debts, segments);
+    }
+
+    private void ifWanted(Debt debt, Consumer<Debt> step) {
+        if (wanted.test(debt.tenant())) {
+            step.accept(debt);
+        } else {
+            debt.forgive();
+        }
     }
 
     /// Segment by segment, so that what lies together is read together; each tenant takes its own.

@@ -242,7 +242,43 @@ final class JanitorTest {
 
     private JanitorReport clean(ObjectStore where, Janitor.Facts facts) {
         clock.advance(Duration.ofMinutes(1)); // A later run has a later id.
-        return Janitor.run(where, CONFIG, facts, folder, tasks, clock, chance.split());
+        return clean(where, CONFIG, facts);
+    }
+
+    private JanitorReport clean(ObjectStore where, Janitor.Config config, Janitor.Facts facts) {
+        return Janitor.run(
+                where, config, facts, clock.instant(), folder, tasks, clock, chance.split());
+    }
+
+    /// A controller that stood still for days between its proof and its run knows nothing of what
+    /// was said meanwhile; two of them are both passes.
+    @Test
+    void whatBecameOldSinceTheFactsWereKnownStays() {
+        try (var life = old(1, 1)) {
+            Instant known = clock.instant();
+            TenantKey tenant = life.fleet.residents().getFirst().tenant();
+            var stale = new Janitor.Facts(life.facts().logs(), _ -> new LineageState.Unnamed());
+            List<String> before = store.listAll(tenant.prefix()).map(ListedObject::key).toList();
+            assertThat(before).isNotEmpty();
+            life.live(life.fleet.residents().getFirst(), 1);
+            life.fleet.flush();
+            life.drain(life.fleet.residents().getFirst());
+            Set<String> later = new HashSet<>(store.keys());
+            later.removeIf(key -> !key.startsWith(tenant.prefix()) || before.contains(key));
+            assertThat(later).isNotEmpty();
+            clock.advance(Duration.ofDays(30));
+
+            for (int run = 0; run < 3; run++) {
+                clock.advance(Duration.ofMinutes(1));
+                Janitor.run(store, CONFIG, stale, known, folder, tasks, clock, chance.split());
+            }
+
+            assertThat(store.keys()).containsAll(later);
+            clock.advance(Duration.ofMinutes(1));
+            clean(store, stale);
+            clean(store, stale);
+            assertThat(store.keys()).doesNotContainAnyElementsOf(later);
+        }
     }
 
     @Seeds(3)
@@ -329,6 +365,25 @@ final class JanitorTest {
 
             life.check();
             assertThat(stops).isGreaterThan(12);
+        }
+    }
+
+    /// The object that tells a run the time is not taken for one that a stopped run has left.
+    @Test
+    void anotherRunLeavesTheClockOfThisOneAlone() {
+        try (var life = old(1, 1)) {
+            var runs = new ArrayList<JanitorReport>();
+
+            // Its first request is the one that writes that object.
+            runs.add(clean(new Dying(store, 2, () -> runs.add(life.clean())), life.facts()));
+
+            assertThat(runs).hasSize(2);
+            clock.advance(Duration.ofHours(2));
+            store.putIfAbsent(
+                    "janitor/01J000000000000000000000AA.now", ObjectBody.of(new byte[] {'\n'}));
+            clock.advance(Duration.ofHours(2));
+            life.clean();
+            assertThat(store.keys()).noneMatch(key -> key.endsWith(".now"));
         }
     }
 
@@ -635,7 +690,14 @@ final class JanitorTest {
                 ahead.advance(Duration.ofMinutes(1));
                 JanitorReport report =
                         Janitor.run(
-                                store, CONFIG, life.facts(), folder, tasks, ahead, chance.split());
+                                store,
+                                CONFIG,
+                                life.facts(),
+                                ahead.instant(),
+                                folder,
+                                tasks,
+                                ahead,
+                                chance.split());
 
                 assertThat(report.planned()).isZero();
             }
@@ -698,12 +760,11 @@ final class JanitorTest {
             long before = segments(life);
             assertThat(before).isGreaterThan(1);
 
-            JanitorReport first =
-                    Janitor.run(store, config, life.facts(), folder, tasks, clock, chance.split());
+            JanitorReport first = clean(store, config, life.facts());
             assertThat(first.more()).isTrue();
             for (int run = 0; run < 40 && segments(life) > 0; run++) {
                 clock.advance(Duration.ofMinutes(1));
-                Janitor.run(store, config, life.facts(), folder, tasks, clock, chance.split());
+                clean(store, config, life.facts());
             }
 
             assertThat(segments(life)).isZero();
@@ -769,16 +830,28 @@ final class JanitorTest {
         static final class Died extends RuntimeException {}
 
         private final ObjectStore store;
+        private final Runnable then;
         private int left;
 
         Dying(ObjectStore store, int left) {
+            this(
+                    store,
+                    left,
+                    () -> {
+                        throw new Died();
+                    });
+        }
+
+        /// @param then what happens instead of its death
+        Dying(ObjectStore store, int left, Runnable then) {
             this.store = store;
             this.left = left;
+            this.then = then;
         }
 
         private void step() {
             if (--left == 0) {
-                throw new Died();
+                then.run();
             }
         }
 

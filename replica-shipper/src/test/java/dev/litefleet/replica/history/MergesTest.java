@@ -108,6 +108,19 @@ final class MergesTest {
         return object(store, merge.key());
     }
 
+    /// Drains of one session end in any order; the first look may find the second one alone.
+    @Test
+    void scheduleLooksAgainWhileThereIsNoState() {
+        var schedule = new MergeSchedule();
+        schedule.drained(1000, 0);
+        schedule.done(schedule.look(), MergePolicy.Standing.of(List.of()));
+        assertThat(schedule.filesDue(4096, Instant.EPOCH)).isFalse();
+
+        schedule.drained(1000, 0);
+
+        assertThat(schedule.filesDue(4096, Instant.EPOCH)).isTrue();
+    }
+
     @Test
     void mergeReadsEachInputOnceAndWritesOnce() {
         try (var history = new RoughHistory(folder, DrainedLife.TENANT, 3, 4096, true)) {

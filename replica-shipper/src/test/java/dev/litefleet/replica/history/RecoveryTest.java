@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -292,6 +293,55 @@ final class RecoveryTest {
             Recovered recovered = recover(store, closed);
 
             assertThat(recovered.coverage()).containsEntry(resident.tenant(), new Txid(3));
+        }
+    }
+
+    /// A log keeps the entries of a tenant that has left, drained and been erased since, when a
+    /// neighbour in the same slot is undrained.
+    @Test
+    void erasedTenantIsNotWrittenAgain() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 2, 1)) {
+            fleet.residents().forEach(resident -> resident.live(3));
+            fleet.flush();
+            TenantKey erased = fleet.residents().getFirst().tenant();
+            Fence.Closed closed = fleet.fence();
+
+            Recovered recovered =
+                    Recovery.recover(
+                            store,
+                            LoggedFleet.LOG,
+                            closed,
+                            folder,
+                            new Hurried(),
+                            tenant -> !tenant.equals(erased));
+
+            assertThat(store.keys()).noneMatch(key -> key.startsWith(erased.prefix()));
+            assertThat(recovered.failed()).isEmpty();
+            assertThat(recovered.filesWritten()).isEqualTo(1);
+            assertRestorable(fleet.residents().getLast());
+        }
+    }
+
+    /// Deleted while the recovery runs: it is asked before each write, not once.
+    @Test
+    void tenantThatIsDeletedMeanwhileIsNotWritten() throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 1, 1)) {
+            fleet.residents().forEach(resident -> resident.live(3));
+            fleet.flush();
+            Fence.Closed closed = fleet.fence();
+            var asked = new AtomicInteger();
+
+            Recovered recovered =
+                    Recovery.recover(
+                            store,
+                            LoggedFleet.LOG,
+                            closed,
+                            folder,
+                            new Hurried(),
+                            _ -> asked.incrementAndGet() == 1);
+
+            assertThat(store.keys()).noneMatch(key -> key.startsWith("tenants/"));
+            assertThat(recovered.filesWritten()).isZero();
         }
     }
 
