@@ -180,7 +180,8 @@ public final class Controller implements AutoCloseable {
                         tmp,
                         parts.tasks,
                         parts.clock,
-                        parts.random);
+                        parts.random,
+                        part -> parts.leases.endPart(part.log().session(), part.part()));
         this.delete =
                 new Delete(
                         parts.catalog,

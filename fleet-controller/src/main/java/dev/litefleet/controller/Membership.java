@@ -28,8 +28,10 @@ import dev.litefleet.worker.control.TokenGen;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -144,7 +146,8 @@ final class Membership {
                         HeartbeatReply.LIVE,
                         standing == Standing.LIVE,
                         gens,
-                        tokenGensSeen());
+                        tokenGensSeen(),
+                        partToEnd(heartbeat));
             }
             case CLOSED -> reply(HeartbeatReply.CLOSED);
             case UNKNOWN -> {
@@ -155,6 +158,11 @@ final class Membership {
                 yield reply(open ? HeartbeatReply.UNKNOWN : HeartbeatReply.CLOSED);
             }
         };
+    }
+
+    private @Nullable Integer partToEnd(Heartbeat heartbeat) {
+        OptionalInt part = leases.partToEnd(heartbeat);
+        return part.isPresent() ? part.getAsInt() : null;
     }
 
     /// Tells the catalog that the session's log has come to a later part. Behind the answer: the
@@ -186,7 +194,7 @@ final class Membership {
     }
 
     private HeartbeatReply reply(String status) {
-        return new HeartbeatReply(tenure.epoch().number(), status, false, List.of(), 0);
+        return new HeartbeatReply(tenure.epoch().number(), status, false, List.of(), 0, null);
     }
 
     /// Commits lie in a worker's quarantine. It is an event: somebody must look.

@@ -37,6 +37,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /// The controller's side of a worker's conversation, over real sockets: it checks signatures, knows
 /// which sessions have registered, and says what the test has it say.
@@ -55,6 +56,7 @@ public final class ScriptedController implements AutoCloseable {
     public volatile long epoch = 1;
     public volatile String status = HeartbeatReply.LIVE;
     public volatile List<TokenGen> tokenGens = List.of();
+    public volatile @Nullable Integer endPart;
     public volatile boolean silent;
     public volatile boolean leasing = true;
     public volatile List<PublicKeyJwk> jwtKeys;
@@ -111,7 +113,8 @@ public final class ScriptedController implements AutoCloseable {
             }
             case "/internal/v1/heartbeat" -> {
                 heartbeats.add(Wire.read(body, Heartbeat.class));
-                return new HeartbeatReply(epoch, status, leasing, tokenGens, tokenGens.size());
+                return new HeartbeatReply(
+                        epoch, status, leasing, tokenGens, tokenGens.size(), endPart);
             }
             case "/internal/v1/released" -> {
                 Release release = Wire.read(body, Release.class);

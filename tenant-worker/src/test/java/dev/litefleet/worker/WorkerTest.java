@@ -125,6 +125,20 @@ final class WorkerTest {
         }
     }
 
+    /// P8: the controller asks with every answer until the worker names the next part.
+    @Test
+    void idleWorkerEndsItsPartWhenTheControllerAsks() {
+        try (var running = running()) {
+            running.assign("acme");
+            running.run("acme", "create table t(x)");
+
+            running.controller.endPart = 1;
+
+            await().atMost(Duration.ofSeconds(20))
+                    .until(() -> running.controller.heartbeats.take().part() == 2);
+        }
+    }
+
     @Test
     void rotationOfTokensArrivesWithHeartbeat() {
         try (var running = running()) {

@@ -475,6 +475,11 @@ public final class Catalog implements AutoCloseable {
         return read(tables -> tables.retention().lastCleaning());
     }
 
+    /// Until when sessions held deleted tenants of which bytes may be left.
+    public CompletableFuture<Optional<Instant>> lastDeletion() {
+        return read(tables -> tables.retention().lastDeletion());
+    }
+
     // Assignments
 
     /// Says who has the tenant, after giving it to somebody if nobody has.

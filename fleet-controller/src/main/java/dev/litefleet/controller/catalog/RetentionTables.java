@@ -40,6 +40,9 @@ final class RetentionTables {
 
     private static final String CLEANING = "janitor_run";
 
+    /// After that nobody looks for what may be left of a deleted tenant.
+    private static final Duration ERASED_LONG_AGO = Duration.ofDays(30);
+
     private final CatalogSql sql;
     private final InstantSource clock;
 
@@ -452,6 +455,25 @@ final class RetentionTables {
                         CLEANING,
                         clock.millis())
                 .getFirst();
+    }
+
+    /// Until when sessions held tenants that were deleted, and of which bytes may be left: now if
+    /// one does still, nothing if all have been gone for a month.
+    Optional<Instant> lastDeletion() {
+        long now = clock.millis();
+        return sql
+                .query(
+                        """
+                        select coalesce(max(coalesce(unheld_at, ?1)), -1) from tenants
+                        where state = 'deleted' and (erased_by is null or erased_by > ?2)
+                        """,
+                        row -> row.integer(0),
+                        now,
+                        now - ERASED_LONG_AGO.toMillis())
+                .stream()
+                .filter(at -> at >= 0)
+                .map(Instant::ofEpochMilli)
+                .findAny();
     }
 
     private void event(String kind, @Nullable TenantId tenant, String hold) {

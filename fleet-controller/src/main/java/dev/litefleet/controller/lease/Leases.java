@@ -52,6 +52,7 @@ public final class Leases {
         Slot durable = new Slot(1, 0);
         int named = 1; // the part that the catalog names, as far as this process has brought it
         boolean naming; // somebody is telling the catalog of a later one
+        int unwanted; // the part that it is asked to end, or 0
         int residents;
         boolean stopping;
         boolean ended;
@@ -300,6 +301,30 @@ public final class Leases {
                 grant.named = Math.max(grant.named, part);
             }
         });
+    }
+
+    /// Asks the session to end a part of its log: with every answer to it, until it writes a later
+    /// one. Forgotten with the process; the next round of the janitor asks again.
+    public void endPart(SessionId session, int part) {
+        locked(() -> {
+            Grant grant = grants.get(session);
+            if (grant != null) {
+                grant.unwanted = Math.max(grant.unwanted, part);
+            }
+        });
+    }
+
+    /// The part that the session is to end, if that is the one it says it writes.
+    public OptionalInt partToEnd(Heartbeat heartbeat) {
+        guard.lock();
+        try {
+            Grant grant = grants.get(new SessionId(heartbeat.session()));
+            return grant != null && grant.unwanted == heartbeat.part()
+                    ? OptionalInt.of(heartbeat.part())
+                    : OptionalInt.empty();
+        } finally {
+            guard.unlock();
+        }
     }
 
     /// Everybody who is not ended.

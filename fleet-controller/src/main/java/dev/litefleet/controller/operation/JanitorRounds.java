@@ -14,6 +14,7 @@ import dev.litefleet.replica.history.Janitor;
 import dev.litefleet.replica.history.JanitorReport;
 import dev.litefleet.replica.history.LineageState;
 import dev.litefleet.replica.history.LogState;
+import dev.litefleet.replica.history.OpenPart;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.SessionId;
 import dev.litefleet.replica.log.Tasks;
@@ -27,6 +28,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -133,9 +135,13 @@ public final class JanitorRounds {
         }
     }
 
+    private final Consumer<OpenPart> endPart;
+
     /// @param store with the rights to delete
     /// @param windows the fleet's
     /// @param every from the end of a round to the beginning of the next one
+    /// @param endPart is given parts whose writers should end them, because they hold what was
+    ///   deleted
     public JanitorRounds(
             Catalog catalog,
             ControllerChain chain,
@@ -145,7 +151,8 @@ public final class JanitorRounds {
             Path tmp,
             Tasks tasks,
             InstantSource clock,
-            RandomGenerator random) {
+            RandomGenerator random,
+            Consumer<OpenPart> endPart) {
         this.catalog = catalog;
         this.chain = chain;
         this.store = store;
@@ -155,6 +162,7 @@ public final class JanitorRounds {
         this.tasks = tasks;
         this.clock = clock;
         this.random = random;
+        this.endPart = endPart;
     }
 
     /// Starts a background task that ends with the catalog.
@@ -212,6 +220,7 @@ public final class JanitorRounds {
                         tasks,
                         clock,
                         random);
+        report.toEnd().forEach(this::end);
         report.problems()
                 .forEach(problem ->
                         log.atError()
@@ -254,9 +263,20 @@ public final class JanitorRounds {
         forgottenUpTo = sessions.size() < SESSIONS_MAX ? "" : sessions.getLast().id().ulid();
     }
 
+    private void end(OpenPart part) {
+        endPart.accept(part);
+        log.atInfo()
+                .addKeyValue("log", part.log())
+                .addKeyValue("part", part.part())
+                .log("a worker is asked to end a part that holds a deleted tenant");
+    }
+
     private Janitor.Facts facts() {
         Set<SessionId> closedControllers = chain.closedSessions();
-        return new Janitor.Facts(name -> log(name, closedControllers), this::lineage);
+        return new Janitor.Facts(
+                name -> log(name, closedControllers),
+                this::lineage,
+                await(tasks, catalog.lastDeletion()));
     }
 
     private LogState log(LogName name, Set<SessionId> closedControllers) {

@@ -215,6 +215,20 @@ final class LeasesTest {
     }
 
     /// In steps that are no pause of the process: each is seen before the next.
+    @Test
+    void sessionIsAskedToEndAPartUntilItWritesALaterOne() {
+        leases.register(registration(one));
+        leases.endPart(two, 1); // Unknown.
+        assertThat(leases.partToEnd(heartbeat(two, 1))).isEmpty();
+        assertThat(leases.partToEnd(heartbeat(one, 5))).isEmpty();
+
+        leases.endPart(one, 1);
+
+        assertThat(leases.partToEnd(heartbeat(one, 5))).hasValue(1);
+        assertThat(leases.partToEnd(heartbeat(one, 5))).hasValue(1);
+        assertThat(leases.partToEnd(heartbeat(one, 2, 0))).isEmpty();
+    }
+
     private void advanceSlowly(Duration time) {
         for (long left = time.toMillis(); left > 0; left -= 250) {
             await().pollInterval(Duration.ofMillis(1)).until(() -> tasks.waiting() > 0);

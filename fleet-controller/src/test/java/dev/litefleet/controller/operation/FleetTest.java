@@ -1,10 +1,12 @@
 package dev.litefleet.controller.operation;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.litefleet.controller.RetentionConfig;
 import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.Deletion;
 import dev.litefleet.controller.catalog.Erasure;
@@ -44,12 +46,14 @@ import dev.litefleet.testing.Seeds;
 import dev.litefleet.testing.TestClock;
 import dev.litefleet.worker.control.Assignment;
 import dev.litefleet.worker.control.AssignmentReply;
+import dev.litefleet.worker.control.Heartbeat;
 import dev.litefleet.worker.control.Release;
 import dev.litefleet.worker.control.ReleaseRequest;
 import dev.litefleet.worker.tenant.Shipping;
 import dev.litefleet.worker.tenant.ShippingConfig;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -163,7 +167,8 @@ final class FleetTest {
                         folder,
                         tasks,
                         clock,
-                        random.split());
+                        random.split(),
+                        part -> leases.endPart(part.log().session(), part.part()));
         failover =
                 new Failover(
                         catalog,
@@ -189,9 +194,20 @@ final class FleetTest {
     /// Heartbeats of all living workers, until the leases are closed.
     private void beat() {
         while (catalog != null) {
-            beating.forEach(worker -> leases.heartbeat(worker.heartbeat(), true));
+            beating.forEach(this::beat);
             tasks.sleep(Duration.ofMillis(50));
         }
+    }
+
+    private void beat(TestWorker worker) {
+        Heartbeat heartbeat = worker.heartbeat();
+        leases.heartbeat(heartbeat, true);
+        leases.partToEnd(heartbeat).ifPresent(worker::endPart);
+        leases.partToName(worker.session())
+                .ifPresent(part -> {
+                    catalog.raisePart(worker.session(), part).join();
+                    leases.named(worker.session(), part);
+                });
     }
 
     @AfterEach
@@ -570,6 +586,67 @@ final class FleetTest {
                 .isNotEmpty()
                 .allMatch(object -> object.size() <= 512);
         assertThat(tenant(ACME).state()).isEqualTo(TenantState.HIBERNATED);
+    }
+
+    /// P8: nothing else would ever end the part of a worker that is idle.
+    @Test
+    void deletedTenantOnAnIdleWorkerIsErasedByThen() {
+        TestWorker idle = worker("w-1");
+        TenantId other = provision("other");
+        provision("acme");
+        for (TenantId tenant : List.of(other, ACME)) {
+            assign.run(tenant);
+            assertThat(idle.write(tenant, "a")).isTrue();
+        }
+        idle.trim(1, 0); // Drains.
+        delete.run(ACME);
+        clock.advance(Duration.ofMinutes(15));
+        assertThat(erase.erase(ACME)).isTrue();
+        Instant by = tenant(ACME).deletedAt().plus(RetentionConfig.DEFAULT.segments());
+        clock.advance(Duration.ofHours(6));
+        janitor.round();
+        await().until(() -> idle.heartbeat().part() == 2);
+        await().until(() -> catalog.session(idle.session()).join().orElseThrow().part() == 2);
+        assertThat(mentions(idle, ACME)).isPositive();
+
+        for (int day = 1; day < 10; day++) {
+            clock.advance(Duration.ofDays(1));
+            janitor.round();
+        }
+
+        assertThat(clock.instant()).isBefore(by);
+        assertThat(mentions(idle, ACME)).isZero();
+        assertThat(idle.write(other, "b")).isTrue();
+        assertThat(idle.rows(other)).isEqualTo("a b");
+    }
+
+    @Test
+    void idleWorkerWithoutADeletedTenantIsLeftInPeace() {
+        TestWorker idle = worker("w-1");
+        TenantId other = provision("other");
+        assign.run(other);
+        assertThat(idle.write(other, "a")).isTrue();
+        idle.trim(1, 0);
+        provision("acme");
+        delete.run(ACME);
+        clock.advance(Duration.ofHours(6));
+        long before = store.listAll(idle.log().prefix()).count();
+
+        for (int day = 1; day < 10; day++) {
+            clock.advance(Duration.ofDays(1));
+            janitor.round();
+            assertThat(leases.partToEnd(idle.heartbeat())).isEmpty();
+        }
+
+        assertThat(store.listAll(idle.log().prefix())).hasSize((int) before);
+    }
+
+    /// Segments of a worker's log that name a tenant.
+    private long mentions(TestWorker worker, TenantId tenant) {
+        return store.listAll(worker.log().prefix())
+                .map(object -> store.get(object.key()).orElseThrow())
+                .filter(bytes -> new String(bytes, ISO_8859_1).contains(tenant + "/"))
+                .count();
     }
 
     /// The first pass is at once, the receipt only when no old request can arrive any more.

@@ -125,6 +125,11 @@ public final class TestWorker implements AutoCloseable {
                 0);
     }
 
+    /// What the answer to a heartbeat may ask for.
+    public void endPart(int part) {
+        shipping.log().endPart(part);
+    }
+
     /// W6: a number that is not greater than every one seen for the tenant is refused for ever.
     public AssignmentReply assign(Assignment message) {
         return on(() -> {

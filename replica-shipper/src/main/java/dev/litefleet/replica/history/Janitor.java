@@ -74,8 +74,18 @@ public final class Janitor {
 
     /// What the catalog knows, asked whenever it is needed, and after the store was listed: what is
     /// listed and not known was made by nobody who is known now.
+    ///
+    /// @param lastDeletion until when sessions held tenants that were deleted, if bytes of one may
+    ///   be left
     public record Facts(
-            Function<LogName, LogState> logs, Function<TenantKey, LineageState> lineages) {}
+            Function<LogName, LogState> logs,
+            Function<TenantKey, LineageState> lineages,
+            Optional<Instant> lastDeletion) {
+        /// Of a fleet that deletes no tenants.
+        public Facts(Function<LogName, LogState> logs, Function<TenantKey, LineageState> lineages) {
+            this(logs, lineages, Optional.empty());
+        }
+    }
 
     /// Segments that are looked at together.
     private static final int TOGETHER = 256;
@@ -94,6 +104,13 @@ public final class Janitor {
 
     /// How long a run needs the object that tells it the time.
     private static final Duration NOW_MAX = Duration.ofHours(1);
+
+    /// A slot this old in a part that may be written says that nobody writes there: the next slot
+    /// would have ended the part.
+    private static final Duration IDLE = Duration.ofHours(2);
+
+    /// How much later than its session said a segment may seem to have been written.
+    private static final Duration DELETED_SLACK = Duration.ofHours(1);
 
     /// Larger objects in a slot are no fences.
     private static final int FENCE_BYTES_MAX = 512;
@@ -129,6 +146,7 @@ public final class Janitor {
     private final Map<String, Long> verified = new HashMap<>(); // key to node id
     private final Set<String> damaged = new HashSet<>();
     private final PlanWriter plans = new PlanWriter();
+    private final List<OpenPart> toEnd = new ArrayList<>();
     private Erased erased = Erased.NOTHING;
     private int copied;
     private long kept;
@@ -197,7 +215,15 @@ public final class Janitor {
         planProbes();
         plans.flush();
         return new JanitorReport(
-                erased, plans.planned, copied, uploads, kept, held, plans.isFull(), problems);
+                erased,
+                plans.planned,
+                copied,
+                uploads,
+                kept,
+                held,
+                plans.isFull(),
+                toEnd,
+                problems);
     }
 
     // The second pass
@@ -429,6 +455,7 @@ public final class Janitor {
         private final String prefix;
         private final String worker;
         private final List<ListedObject> group = new ArrayList<>(); // old slots of one part
+        private final List<ListedObject> idle = new ArrayList<>(); // younger ones, maybe deleted
         private final List<ListedObject> blobs = new ArrayList<>(); // old ones of one session
         private @Nullable LogName log;
         private int part;
@@ -493,6 +520,10 @@ public final class Janitor {
                 group.add(object);
                 return null;
             }
+            if (!fence && mayHoldDeleted(object) && isOpen(of, number)) {
+                idle.add(object);
+                return null;
+            }
             // What follows in this part is younger still.
             return partPrefix(of, number) + "~";
         }
@@ -513,7 +544,14 @@ public final class Janitor {
             if (log != null && !group.isEmpty()) {
                 planPart(log, part, List.copyOf(group));
             }
+            if (log != null) {
+                idle.addAll(0, group.stream().filter(it -> mayHoldDeleted(it)).toList());
+                if (!idle.isEmpty() && isOpen(log, part) && holdsDeleted(log, part, idle)) {
+                    toEnd.add(new OpenPart(log, part));
+                }
+            }
             group.clear();
+            idle.clear();
         }
 
         private void endSession() {
@@ -533,6 +571,42 @@ public final class Janitor {
             case LogState.Open(int open) -> part < open;
             case LogState.Unknown() -> false;
         };
+    }
+
+    /// Whether a segment was written before somebody was deleted, in a part that is idle if it is
+    /// open (P8).
+    private boolean mayHoldDeleted(ListedObject segment) {
+        return segment.modified().isBefore(now.minus(IDLE))
+                && facts.lastDeletion()
+                        .filter(last -> segment.modified().isBefore(last.plus(DELETED_SLACK)))
+                        .isPresent();
+    }
+
+    /// Whether `part` is the one that the log's session may be writing.
+    private boolean isOpen(LogName log, int part) {
+        return facts.logs().apply(log).equals(new LogState.Open(part));
+    }
+
+    /// Whether any of the segments has an entry that nobody names. Costs a GET for each up to the
+    /// first that has.
+    private boolean holdsDeleted(LogName log, int part, List<ListedObject> segments) {
+        var named = new HashSet<TenantKey>();
+        for (int from = 0; from < segments.size(); from += TOGETHER) {
+            List<Long> some =
+                    segments.subList(from, Math.min(from + TOGETHER, segments.size())).stream()
+                            .map(object -> number(object))
+                            .toList();
+            for (Found found : read(log, part, some, new HashSet<>())) {
+                for (Entry entry : found.entries()) {
+                    if (named.add(entry.tenant())
+                            && facts.lineages().apply(entry.tenant())
+                                    instanceof LineageState.Unnamed) {
+                        return true;
+                    }
+                }
+            }
+        }
+        return false;
     }
 
     /// @param objects old slots of one part, ascending

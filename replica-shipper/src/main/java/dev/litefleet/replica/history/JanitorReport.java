@@ -12,6 +12,8 @@ import java.util.List;
 /// @param kept segments older than the exact window that had to stay
 /// @param held objects of lineages that nothing but holds keeps
 /// @param more whether the run reached its limit: the next one goes on
+/// @param toEnd parts that hold entries of deleted tenants and may still be written: until their
+///   writers end them, nothing in them is deleted
 /// @param problems for a person, at most [#PROBLEMS_MAX]: what the store refuses to delete, and
 ///   segments that stay because no good derived file covers them
 public record JanitorReport(
@@ -22,10 +24,12 @@ public record JanitorReport(
         long kept,
         long held,
         boolean more,
+        List<OpenPart> toEnd,
         List<String> problems) {
     public static final int PROBLEMS_MAX = 20;
 
     public JanitorReport {
+        toEnd = List.copyOf(toEnd);
         problems = List.copyOf(problems);
     }
 }

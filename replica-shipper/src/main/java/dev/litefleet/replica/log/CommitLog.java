@@ -82,6 +82,7 @@ public final class CommitLog implements AutoCloseable {
     private long answers; // times the store answered after a silence
     private boolean silent; // the last request beside the slots got no answer
     private long silentSince; // when such a request was last made, while silent
+    private int unwanted; // a part that is to be ended without waiting for its next slot, or 0
     private boolean opened;
     private boolean summoned; // a task was started and has not looked yet
     private boolean lingering; // a task waits for company for the first pending commit
@@ -221,6 +222,21 @@ public final class CommitLog implements AutoCloseable {
         try {
             urgentThrough = lastSequence;
             summon(tasks.nanos());
+        } finally {
+            guard.unlock();
+        }
+    }
+
+    /// Ends `part` now, as its age would at its next commit (W9): somebody wants to delete what is
+    /// in it. Does nothing if another part is written by now, or the log has ended, so it may be
+    /// asked late and again. Never blocks; [#durable] names the next part when it is done.
+    public void endPart(int part) {
+        guard.lock();
+        try {
+            if (opened && part == next.part()) {
+                unwanted = part;
+                summon(tasks.nanos());
+            }
         } finally {
             guard.unlock();
         }
@@ -456,7 +472,7 @@ public final class CommitLog implements AutoCloseable {
 
     /// Sees to it that a task takes what is pending, if there is a place for it. Holds the lock.
     private void summon(long now) {
-        if (pending.isEmpty() || mustWait(now) || summoned || over()) {
+        if (!isDue() || mustWait(now) || summoned || over()) {
             return;
         }
         if (!lingering) {
@@ -487,7 +503,7 @@ public final class CommitLog implements AutoCloseable {
         try {
             summoned = false;
             for (long now = tasks.nanos();
-                    !over() && !pending.isEmpty() && !mustWait(now);
+                    !over() && isDue() && !mustWait(now);
                     now = tasks.nanos()) {
                 long left = lingerLeft(now);
                 if (left <= 0) {
@@ -511,8 +527,21 @@ public final class CommitLog implements AutoCloseable {
         }
     }
 
+    /// Whether there is anything to write.
+    private boolean isDue() {
+        return !pending.isEmpty() || partUnwanted();
+    }
+
+    /// Whether somebody has asked for the end of this part. A part has at least one segment.
+    private boolean partUnwanted() {
+        return unwanted == next.part() && next.number() > 1 && next.part() < Slot.PART_MAX;
+    }
+
     /// How long the first pending commit may still wait for company, in nanoseconds.
     private long lingerLeft(long now) {
+        if (partUnwanted()) {
+            return 0;
+        }
         Pending first = pending.element();
         return first.sequence() <= urgentThrough || pendingCost >= config.segmentBytesMax()
                 ? 0
@@ -532,10 +561,11 @@ public final class CommitLog implements AutoCloseable {
 
     /// Whether the next slot is the part fence's. A part has at least one segment.
     private boolean partOver(long now) {
-        return next.number() > 1
-                && next.part() < Slot.PART_MAX
-                && (next.number() > config.partSlotsMax()
-                        || now - partBegan >= config.partMax().toNanos());
+        return partUnwanted()
+                || (next.number() > 1
+                        && next.part() < Slot.PART_MAX
+                        && (next.number() > config.partSlotsMax()
+                                || now - partBegan >= config.partMax().toNanos()));
     }
 
     /// The first pending commits, up to a segment's size, but at least one.

@@ -3,16 +3,19 @@ package dev.litefleet.replica.history;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.LoggedFleet.Resident;
+import dev.litefleet.replica.log.CommitLogConfig;
 import dev.litefleet.replica.log.Entry;
 import dev.litefleet.replica.log.LogName;
 import dev.litefleet.replica.log.LogTail;
 import dev.litefleet.replica.log.SegmentReader;
 import dev.litefleet.replica.log.SessionId;
+import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
 import dev.litefleet.replica.objects.Erased;
@@ -70,11 +73,21 @@ final class JanitorTest {
         final Map<TenantKey, NavigableMap<Txid, Instant>> commits = new HashMap<>();
         final Map<TenantKey, NavigableMap<Txid, Instant>> drains = new HashMap<>();
         final Set<TenantKey> unnamed = new HashSet<>();
+        Optional<Instant> lastDeletion = Optional.empty();
         int sessions;
 
         Life(int tenants, long seed) {
-            random = new SplittableRandom(seed);
-            fleet = new LoggedFleet(store, folder, tenants, seed);
+            this(seed, new LoggedFleet(store, folder, tenants, seed));
+        }
+
+        Life(long seed, LoggedFleet fleet) {
+            this.random = new SplittableRandom(seed);
+            this.fleet = fleet;
+        }
+
+        void delete(TenantKey tenant) {
+            unnamed.add(tenant);
+            lastDeletion = Optional.of(clock.instant());
         }
 
         Janitor.Facts facts() {
@@ -91,7 +104,8 @@ final class JanitorTest {
                                     : new LineageState.Named(
                                             WINDOWS,
                                             holds.getOrDefault(tenant, List.of()),
-                                            Optional.empty()));
+                                            Optional.empty()),
+                    lastDeletion);
         }
 
         /// A day, or what chance makes of one.
@@ -184,7 +198,9 @@ final class JanitorTest {
                         restore(resident, drain.getKey());
                     }
                 }
-                verify(resident);
+                if (!unnamed.contains(tenant)) {
+                    verify(resident);
+                }
             }
         }
 
@@ -489,6 +505,69 @@ final class JanitorTest {
             assertThat(store.listAll(open).toList()).isEqualTo(before);
             assertThat(report.problems()).anyMatch(problem -> problem.contains("may still write"));
         }
+    }
+
+    /// P8: an idle worker's part is never over by itself. What a deleted tenant has in it goes when
+    /// the worker has been asked to end it.
+    @Test
+    void partOfAnIdleWorkerThatHoldsADeletedTenantIsToEnd() throws IOException {
+        var config = CommitLogConfig.DEFAULT.withLinger(Duration.ofMinutes(10));
+        try (var life = new Life(9, new LoggedFleet(store, folder, 2, 9, config))) {
+            life.fleet.residents().forEach(resident -> life.live(resident, 3));
+            life.fleet.flush();
+            life.fleet.residents().forEach(life::drain);
+            clock.advance(Duration.ofHours(3));
+            var counted = new CountingObjectStore(store);
+            assertThat(clean(counted, life.facts()).toEnd()).isEmpty();
+            assertThat(counted.count(Verb.GET)).isZero();
+
+            TenantKey deleted = life.fleet.residents().getFirst().tenant();
+            life.delete(deleted);
+            var open = new OpenPart(life.fleet.name(), 1);
+            assertThat(life.clean().toEnd()).containsExactly(open);
+            assertThat(life.clean().toEnd()).containsExactly(open);
+            life.fleet.log().endPart(1);
+            await().until(() -> life.fleet.log().durable().part() == 2);
+            assertThat(life.clean().toEnd()).isEmpty();
+            assertThat(entriesOf(life, deleted)).isPositive();
+            clock.advance(Duration.ofDays(7));
+            life.clean();
+            life.clean();
+
+            assertThat(entriesOf(life, deleted)).isZero();
+            life.check();
+        }
+    }
+
+    /// Neither the part that is busy nor one that holds nobody's bytes is disturbed or read.
+    @Test
+    void partWithoutADeletedTenantIsLeftAlone() {
+        try (var life = new Life(2, 9)) {
+            life.day();
+            life.delete(LoggedFleet.tenant(17));
+            clock.advance(Duration.ofMinutes(10));
+            life.live(life.fleet.residents().getFirst(), 1);
+            life.fleet.flush();
+            life.delete(life.fleet.residents().getFirst().tenant());
+            var counted = new CountingObjectStore(store);
+
+            assertThat(clean(counted, life.facts()).toEnd()).isEmpty();
+            assertThat(counted.count(Verb.GET)).isZero();
+
+            life.unnamed.clear();
+            clock.advance(Duration.ofHours(3));
+            assertThat(life.clean().toEnd()).isEmpty();
+        }
+    }
+
+    private int entriesOf(Life life, TenantKey tenant) {
+        return LogTail.read(store, life.fleet.name(), Slot.FIRST, tasks).segments().stream()
+                .mapToInt(segment ->
+                        (int)
+                                segment.entries().stream()
+                                        .filter(entry -> entry.tenant().equals(tenant))
+                                        .count())
+                .sum();
     }
 
     /// A drain that took days, as after an outage: its last points need its first entries.

@@ -866,6 +866,106 @@ final class CommitLogTest {
                 });
     }
 
+    /// P8: somebody wants to delete what an idle worker has in its part. Asked again, late, or of
+    /// another part, nothing happens.
+    @Test
+    void idlePartEndsWhenItIsAsked() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world);
+                    log.awaitDurable(append(log, "a", true));
+                    world.sleep(Duration.ofDays(3));
+                    counting.reset();
+
+                    log.endPart(2);
+                    world.sleep(LONG);
+                    assertThat(counting.total()).isZero();
+                    log.endPart(1);
+                    log.endPart(1);
+                    world.sleep(LONG);
+
+                    assertThat(fence(1, 3).next()).isEqualTo(2);
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 0));
+                    assertThat(counting.total()).isEqualTo(1);
+                    log.endPart(1);
+                    log.endPart(2); // It has no segment yet.
+                    world.sleep(LONG);
+                    assertThat(counting.total()).isEqualTo(1);
+                    log.awaitDurable(append(log, "a", true));
+                    assertThat(log.durable()).isEqualTo(new Slot(2, 1));
+                });
+    }
+
+    /// W9's own rule holds for it too: the window is empty, and nothing goes on before the fence is
+    /// resolved ours.
+    @Test
+    void partThatIsAskedToEndWaitsForItsWindow() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world);
+                    silent.add(key(2));
+                    append(log, "a", true);
+                    world.sleep(Duration.ofMillis(1));
+                    log.endPart(1);
+                    long last = append(log, "b", true);
+                    world.sleep(LONG);
+                    assertThat(objects.keys()).containsExactly(key(1));
+                    assertThat(recording.sent(key(3))).isEmpty();
+
+                    silent.clear();
+                    silent.add(key(3));
+                    world.sleep(LONG);
+                    assertThat(objects.keys()).containsExactly(key(1), key(2));
+                    assertThat(log.durable()).isEqualTo(new Slot(1, 2));
+                    assertThat(recording.sent(key(2, 1))).isEmpty();
+                    silent.clear();
+                    log.awaitDurable(last);
+
+                    assertThat(fence(1, 3).next()).isEqualTo(2);
+                    assertThat(segment(2, 1).entries()).hasSize(1);
+                    assertThat(durable).containsExactly(1L, 2L);
+                });
+    }
+
+    @Test
+    void partThatIsAskedToEndDoesNotWaitForACommitThatLingers() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = open(world);
+                    long late = append(log, "a", false);
+                    world.sleep(Duration.ofMillis(10));
+                    log.endPart(1);
+                    world.sleep(Duration.ofMillis(10));
+                    assertThat(objects.keys()).containsExactly(key(1), key(2));
+                    assertThat(fence(1, 2).next()).isEqualTo(2);
+
+                    log.awaitDurable(late);
+
+                    assertThat(segment(2, 1).entries()).hasSize(1);
+                });
+    }
+
+    @Test
+    void endedLogEndsNoPart() {
+        SimTasks.run(
+                1,
+                world -> {
+                    CommitLog log = log(world, recording);
+                    log.endPart(1);
+                    log.open();
+                    log.close();
+                    counting.reset();
+                    log.endPart(1);
+                    world.sleep(LONG);
+
+                    assertThat(counting.total()).isZero();
+                    assertThat(objects.keys()).containsExactly(key(1));
+                });
+    }
+
     /// "A part fence with the window not empty": a fencer that took the open slot would leave what
     /// was acknowledged behind the fence without its readers.
     @Test

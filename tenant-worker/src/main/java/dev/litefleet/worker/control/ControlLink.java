@@ -197,6 +197,10 @@ public final class ControlLink implements AutoCloseable {
                 suspected = false;
                 reply.tokenGens().forEach(this::take);
                 tokenGensSeen = reply.tokenGensSeen();
+                Integer part = reply.endPart();
+                if (part != null) {
+                    commits.endPart(part);
+                }
             }
             case HeartbeatReply.CLOSED -> suspect();
             case HeartbeatReply.UNKNOWN -> {

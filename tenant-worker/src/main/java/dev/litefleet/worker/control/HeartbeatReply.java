@@ -3,6 +3,7 @@ package dev.litefleet.worker.control;
 import static java.util.Objects.requireNonNull;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The controller's answer to a [Heartbeat].
 ///
@@ -13,8 +14,15 @@ import java.util.List;
 ///   not sure that it still is the controller
 /// @param tokenGens generations that changed since `tokenGensSeen` of the heartbeat
 /// @param tokenGensSeen the counter to send with the next heartbeat
+/// @param endPart the part of the log to end now, because something in it is to be deleted; null
+///   for none, and from controllers that do not ask
 public record HeartbeatReply(
-        long epoch, String status, boolean leased, List<TokenGen> tokenGens, long tokenGensSeen) {
+        long epoch,
+        String status,
+        boolean leased,
+        List<TokenGen> tokenGens,
+        long tokenGensSeen,
+        @Nullable Integer endPart) {
     public static final String LIVE = "live";
     public static final String CLOSED = "closed";
     public static final String UNKNOWN = "unknown";

@@ -23,7 +23,8 @@ final class WireTest {
                 new Registered(ULID, 3, 3000, 1000, List.of(new PublicKeyJwk("k", "A".repeat(43)))),
                 new Heartbeat("w-1", ULID, 1, 17, 2, 3, true, 4),
                 new HeartbeatReply(
-                        3, HeartbeatReply.LIVE, true, List.of(new TokenGen("acme", 2)), 5),
+                        3, HeartbeatReply.LIVE, true, List.of(new TokenGen("acme", 2)), 5, null),
+                new HeartbeatReply(3, HeartbeatReply.LIVE, true, List.of(), 5, 7),
                 new Assignment(
                         "acme", ULID, ULID, 4, 3, TXID, null, Assignment.SYNC, Quotas.DEFAULT, 1),
                 AssignmentReply.taken(),
@@ -56,6 +57,20 @@ final class WireTest {
                                         .getBytes(UTF_8),
                                 AssignmentReply.class))
                 .isEqualTo(AssignmentReply.taken());
+    }
+
+    /// Of a controller that does not ask for the end of parts.
+    @Test
+    void replyOfAnOlderControllerEndsNoPart() {
+        HeartbeatReply reply =
+                Wire.read(
+                        """
+                        {"epoch":3,"status":"live","leased":true,"token_gens":[],"token_gens_seen":5}
+                        """
+                                .getBytes(UTF_8),
+                        HeartbeatReply.class);
+
+        assertThat(reply.endPart()).isNull();
     }
 
     @ParameterizedTest

@@ -3,9 +3,13 @@ package dev.litefleet.replica.log.model;
 import static dev.litefleet.replica.log.model.Change.*;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestReporter;
@@ -393,6 +397,32 @@ final class CommitLogModelTest {
                 .isNotNull()
                 .startsWith(defect.invariant() + ":");
         assertThat(verdict.trace()).as(verdict.toString()).hasSize(defect.steps());
+    }
+
+    /// What a worker is asked to do for the janitor's sake (P8) is a step of the model already: a
+    /// part may end after any of its slots, and before the first.
+    @Test
+    void partsEndAtAnyTime() {
+        var model = new CommitLogModel(ONE, setOf());
+        var ends = new TreeSet<String>();
+        var seen = new HashSet<List<Integer>>();
+        var queue = new ArrayDeque<int[]>(List.of(model.start()));
+        while (!queue.isEmpty() && ends.size() < 3) {
+            model.next(
+                    queue.remove(),
+                    (next, event, _, _, slot, _) -> {
+                        if (event == Event.PART_ENDS) {
+                            ends.add(model.name(slot));
+                        }
+                        model.reduce(next);
+                        if (seen.add(Arrays.stream(next).boxed().toList())) {
+                            queue.add(next);
+                        }
+                    });
+            model.takeViolation();
+        }
+
+        assertThat(ends).containsExactly("1.1", "1.2", "1.3");
     }
 
     @Test
