@@ -204,18 +204,25 @@ final class CopiesTest {
         var written = new AtomicInteger(1);
         var stop = new AtomicBoolean();
         var writing = new CompletableFuture<Void>();
+        // A fork reads the whole tail: a writer without a limit could outrun it for ever.
+        var allowed = new AtomicInteger();
         tasks.start(
                 "writer",
                 () -> {
                     while (!stop.get()) {
-                        worker.write(ACME, row(written.get()));
-                        written.incrementAndGet();
+                        if (written.get() < allowed.get()) {
+                            worker.write(ACME, row(written.get()));
+                            written.incrementAndGet();
+                        } else {
+                            LockSupport.parkNanos(1_000_000);
+                        }
                     }
                     writing.complete(null);
                 });
 
         for (int i = 0; i < 5; i++) {
             int before = written.get();
+            allowed.set(before + 500);
             var copy = new TenantId("copy-" + i);
             OperationRow done = fork(copy, Point.LATEST);
             int after = written.get();
