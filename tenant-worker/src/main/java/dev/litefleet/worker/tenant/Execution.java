@@ -463,7 +463,8 @@ final class Execution implements WritePermit.Claim {
         return new SqlFailure(
                 "TRANSACTION_TIMEOUT",
                 null,
-                "the transaction was rolled back because it took too long; roll back to go on",
+                "the transaction was rolled back: it took too long, or an earlier statement was"
+                        + " ended at a limit; roll back to go on",
                 null);
     }
 

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -260,17 +261,44 @@ final class TransactionLimitsTest {
                 bytesMax);
     }
 
-    private static void insertBlobs(Tenant tenant, StreamId stream, int count) {
+    /// @return whether the transaction goes on: on a slow machine the watchdog, which looks every
+    ///   20 ms, may find a single statement before the COMMIT finds them all
+    private static boolean insertBlobs(Tenant tenant, StreamId stream, int count) {
         var blob = new SqlValue.Blob(new byte[900_000]);
-        for (int i = 0; i < count; i++) {
+        boolean goesOn = true;
+        for (int i = 0; i < count && goesOn; i++) {
             Answer answer =
                     get(
                             tenant.run(
                                     held(stream),
                                     List.of(execute("insert into t values (?)", blob)),
                                     RequestContext.anonymous()));
-            result(answer.replies().getFirst());
+            goesOn = goesOn(answer);
         }
+        return goesOn;
+    }
+
+    private static boolean goesOn(Answer answer) {
+        StreamReply reply = answer.replies().getFirst();
+        if (reply instanceof StreamReply.Failed) {
+            assertThat(failure(reply).code()).isIn("TXN_TOO_LARGE", "TRANSACTION_TIMEOUT");
+            return false;
+        }
+        return true;
+    }
+
+    /// Begins anew whenever the watchdog was first.
+    private static StreamId begun(
+            TestSession session, Tenant tenant, String begin, Predicate<StreamId> work) {
+        for (int attempt = 0; attempt < 100; attempt++) {
+            StreamId stream = session.stream();
+            run(tenant, stream, begin);
+            if (work.test(stream)) {
+                return stream;
+            }
+            run(tenant, held(stream), "rollback");
+        }
+        throw new AssertionError("the watchdog was always first");
     }
 
     private Path wal() {
@@ -282,9 +310,7 @@ final class TransactionLimitsTest {
         TestSession session = session(transactions(4 << 20), TenantConfig.DEFAULT);
         Tenant tenant = session.assign("acme");
         sql(tenant, "create table t(x)");
-        StreamId stream = session.stream();
-        run(tenant, stream, "begin");
-        insertBlobs(tenant, stream, 12);
+        StreamId stream = begun(session, tenant, "begin", begun -> insertBlobs(tenant, begun, 12));
 
         Answer commit = run(tenant, held(stream), "commit");
 
@@ -302,15 +328,23 @@ final class TransactionLimitsTest {
         Tenant tenant = session.assign("acme");
         sql(tenant, "create table t(x)");
         for (String end : List.of("commit", "release outer_most")) {
-            StreamId stream = session.stream();
-            run(tenant, stream, end.equals("commit") ? "begin" : "savepoint outer_most");
-            insertBlobs(tenant, stream, 3);
-            run(tenant, held(stream), "savepoint a");
-            insertBlobs(tenant, stream, 3);
-            assertThat(failures(run(tenant, held(stream), "release a"))).isEmpty();
-            run(tenant, held(stream), "update t set x = zeroblob(800000)");
-            run(tenant, held(stream), "savepoint b");
-            insertBlobs(tenant, stream, 3);
+            StreamId stream =
+                    begun(
+                            session,
+                            tenant,
+                            end.equals("commit") ? "begin" : "savepoint outer_most",
+                            begun ->
+                                    insertBlobs(tenant, begun, 3)
+                                            && goesOn(run(tenant, held(begun), "savepoint a"))
+                                            && insertBlobs(tenant, begun, 3)
+                                            && goesOn(run(tenant, held(begun), "release a"))
+                                            && goesOn(
+                                                    run(
+                                                            tenant,
+                                                            held(begun),
+                                                            "update t set x = zeroblob(800000)"))
+                                            && goesOn(run(tenant, held(begun), "savepoint b"))
+                                            && insertBlobs(tenant, begun, 3));
 
             Answer ended = run(tenant, held(stream), end);
 
@@ -328,11 +362,15 @@ final class TransactionLimitsTest {
         TestSession session = session(transactions(4 << 20), TenantConfig.DEFAULT);
         Tenant tenant = session.assign("acme");
         sql(tenant, "create table t(x)");
-        StreamId stream = session.stream();
-        run(tenant, stream, "begin");
-        insertBlobs(tenant, stream, 1);
-        run(tenant, held(stream), "savepoint a");
-        insertBlobs(tenant, stream, 12);
+        StreamId stream =
+                begun(
+                        session,
+                        tenant,
+                        "begin",
+                        begun ->
+                                insertBlobs(tenant, begun, 1)
+                                        && goesOn(run(tenant, held(begun), "savepoint a"))
+                                        && insertBlobs(tenant, begun, 12));
 
         Answer answer = run(tenant, held(stream), "rollback to a", "commit");
 
