@@ -2,6 +2,7 @@ package dev.litefleet.journey;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.litefleet.journey.LocalFleet.Tenant;
 import dev.litefleet.journey.Machines.Machine;
@@ -117,6 +118,11 @@ final class KillStepsIT {
     @ParameterizedTest
     @MethodSource("stores")
     void killedAtAnyStepLosesNothingAcknowledged(RealStore store) throws Exception {
+        boolean wanted = Boolean.getBoolean("journey.steps");
+        if (!wanted) {
+            System.out.println("skipped: kill -9 at every named step, by -Djourney.steps=true");
+        }
+        assumeTrue(wanted);
         var ledger = new Writers.Ledger();
         try (Machines started = new Machines(dir, store, Step.points())) {
             fleet = started;
