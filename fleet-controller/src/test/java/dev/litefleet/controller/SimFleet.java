@@ -77,7 +77,7 @@ final class SimFleet implements AutoCloseable {
         random = world.fork();
         store = new SimObjectStore(world, random.nextInt(3) * 6, (_, _) -> {});
         judge = new FleetJudge(world, store.objects());
-        store.onCreated(judge::created);
+        store.onCreated((key, _) -> judge.created(key));
         wire = new SimWire(world, random.nextInt(3) * 8);
         lockedFolders = random.nextBoolean();
         epochSlotsMax = random.nextInt(3) == 0 ? 25 : 10_000;

@@ -16,6 +16,7 @@ import java.io.InputStream;
 import java.io.SequenceInputStream;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -30,9 +31,10 @@ import org.jspecify.annotations.Nullable;
 /// An object store behind a bad network, in a simulated world. A linearizable map; every request
 /// takes virtual time on its way there and back, and the seed decides what becomes of it:
 /// delivered, lost, answered into the void, delivered twice, delivered minutes after its sender
-/// gave up, or refused in one of the store's ways. A put is on its way by itself, so it lands also
-/// when its sender has died. Listings come in short pages, and bodies may break off or arrive with
-/// a flipped bit, if asked for.
+/// gave up, or refused in one of the store's ways. Puts and deletes are on their way by themselves,
+/// so they land also when their sender has died, but not when they were signed [#EXPIRY] ago.
+/// Listings come in short pages, and bodies may break off or arrive with a flipped bit, if asked
+/// for.
 ///
 /// The store itself is a client of its own; [#link] makes others, which can be cut off.
 public final class SimObjectStore implements ObjectStore {
@@ -44,8 +46,12 @@ public final class SimObjectStore implements ObjectStore {
         DELETE
     }
 
+    /// How old the signature of a request may be, as S3 has it.
+    public static final Duration EXPIRY = Duration.ofMinutes(15);
+
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
     private static final int PAGE_MAX = 7;
+    private static final int LONG_PAGE_MAX = 60;
 
     private final SimTasks world;
     private final SimTasks.Node network;
@@ -57,14 +63,16 @@ public final class SimObjectStore implements ObjectStore {
     private int manglePerMille;
     private boolean down;
     private boolean prompt;
-    private Consumer<String> created = _ -> {};
+    private boolean longPages;
+    private BiConsumer<String, Instant> created = (_, _) -> {};
+    private Consumer<String> deleted = _ -> {};
 
     /// @param faultPercent share of the requests that meet a fault, 0 to 100
     /// @param sending hears key and bytes of every put when it is sent; must not wait
     public SimObjectStore(SimTasks world, int faultPercent, BiConsumer<String, byte[]> sending) {
         this.world = world;
         this.network = world.node("network");
-        this.store = new MemoryObjectStore(world.clock());
+        this.store = MemoryObjectStore.likeS3(world.clock());
         this.random = world.fork();
         this.faultPercent = faultPercent;
         this.sending = sending;
@@ -104,9 +112,19 @@ public final class SimObjectStore implements ObjectStore {
         prompt = true;
     }
 
-    /// Hears the key of every object when it has been created.
-    public void onCreated(Consumer<String> listener) {
+    /// Most pages of listings may be longer from here on: for stores that fill for days.
+    public void longPages() {
+        longPages = true;
+    }
+
+    /// Hears the key of every object when it has been created, and when its put was signed.
+    public void onCreated(BiConsumer<String, Instant> listener) {
         created = listener;
+    }
+
+    /// Hears the key of every object when it has been deleted.
+    public void onDeleted(Consumer<String> listener) {
+        deleted = listener;
     }
 
     /// Another client of the same store.
@@ -173,8 +191,14 @@ public final class SimObjectStore implements ObjectStore {
         private long bytesSent;
         private String lastRequest = "none";
         private boolean cut;
+        private Consumer<String> sent = _ -> {};
 
         private Link() {}
+
+        /// Hears the key of every put when it is sent; must not wait.
+        public void onSend(Consumer<String> listener) {
+            sent = listener;
+        }
 
         /// Requests and answers get lost from here on, until told otherwise; what is on its way
         /// still arrives.
@@ -211,6 +235,7 @@ public final class SimObjectStore implements ObjectStore {
         public PutResult putIfAbsent(String key, ObjectBody body) {
             byte[] bytes = bytes(body);
             sending.accept(key, bytes);
+            sent.accept(key);
             String request = "put " + key;
             one(Verb.PUT, request);
             puts.add(world.nanos());
@@ -286,7 +311,8 @@ public final class SimObjectStore implements ObjectStore {
 
         @Override
         public ListPage list(String prefix, String startAfter, int limit) {
-            int most = Math.min(limit, 1 + random.nextInt(PAGE_MAX));
+            int page = longPages && random.nextInt(4) != 0 ? LONG_PAGE_MAX : PAGE_MAX;
+            int most = Math.min(limit, 1 + random.nextInt(page));
             return read(
                     Verb.LIST,
                     "list " + prefix,
@@ -300,13 +326,34 @@ public final class SimObjectStore implements ObjectStore {
 
         @Override
         public void delete(String key) {
-            read(
-                    Verb.DELETE,
-                    "delete " + key,
-                    () -> {
-                        store.delete(key);
-                        return key;
-                    });
+            String request = "delete " + key;
+            one(Verb.DELETE, request);
+            Fault fault = fault();
+            if (fault == Fault.LATE || fault == Fault.TWICE) {
+                Instant signed = world.clock().instant();
+                int delay = random.nextInt(120_000);
+                network.start(
+                        "delete",
+                        () -> {
+                            world.sleep(Duration.ofMillis(delay));
+                            if (!isExpired(signed)) {
+                                remove(key);
+                            }
+                        });
+            }
+            if (cut || fault == Fault.LOST || fault == Fault.LATE) {
+                world.sleep(TIMEOUT);
+                throw timeout(request);
+            }
+            travel();
+            if (fault == Fault.REFUSED) {
+                throw refusal(request);
+            }
+            remove(key);
+            travel();
+            if (cut || fault == Fault.ANSWER_LOST) {
+                throw timeout(request);
+            }
         }
 
         @Override
@@ -356,14 +403,19 @@ public final class SimObjectStore implements ObjectStore {
             Duration after,
             @Nullable Answer answer,
             Tasks.@Nullable Guard arrived) {
+        Instant signed = world.clock().instant();
         network.start(
                 "put",
                 () -> {
                     world.sleep(after);
+                    if (isExpired(signed)) {
+                        world.record("expired " + key);
+                        return; // 403, which nobody waits for any more.
+                    }
                     PutResult result = store.putIfAbsent(key, ObjectBody.of(bytes));
                     world.record(key + result);
                     if (result instanceof PutResult.Created) {
-                        created.accept(key);
+                        created.accept(key, signed);
                     }
                     if (answer == null || arrived == null) {
                         return;
@@ -374,6 +426,19 @@ public final class SimObjectStore implements ObjectStore {
                     arrived.signalAll();
                     arrived.unlock();
                 });
+    }
+
+    private boolean isExpired(Instant signed) {
+        return signed.plus(EXPIRY).isBefore(world.clock().instant());
+    }
+
+    private void remove(String key) {
+        boolean there = store.head(key).isPresent();
+        store.delete(key);
+        world.record("delete " + key);
+        if (there) {
+            deleted.accept(key);
+        }
     }
 
     /// A body as it arrives: cut short is what a client notices by its length, so that is an answer

@@ -66,6 +66,7 @@ public final class SimTasks {
     private final Semaphore worldDone = new Semaphore(0);
     private Actor running;
     private long nanos;
+    private long leaped; // nanoseconds that only wall clocks know of
     private long hash;
     private long steps;
     private long stepsAtTick; // when time last went on
@@ -237,7 +238,17 @@ public final class SimTasks {
 
     /// Wall clock of the world, which began at [TestClock#START].
     public InstantSource clock() {
-        return () -> Instant.ofEpochSecond(0, nanos).plusMillis(TestClock.START.toEpochMilli());
+        return () ->
+                Instant.ofEpochSecond(0, nanos)
+                        .plusNanos(leaped)
+                        .plusMillis(TestClock.START.toEpochMilli());
+    }
+
+    /// All wall clocks go ahead, that of the store too, and nothing else happens meanwhile: as if
+    /// every machine and every message had stood still for so long.
+    public void leap(Duration time) {
+        leaped += time.toNanos();
+        record("leap " + time);
     }
 
     public long nanos() {

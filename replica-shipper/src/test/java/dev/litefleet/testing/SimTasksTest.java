@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.litefleet.replica.log.Tasks;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -124,6 +125,35 @@ final class SimTasksTest {
                     assertThat(woke).containsExactly(90L, 110L, 900L, 1100L);
                     assertThat(fast.nanos() / 1_000_000).isEqualTo(3_960_000);
                     assertThat(slow.nanos() / 1_000_000).isEqualTo(3_240_000);
+                });
+    }
+
+    @Test
+    void leapMovesAllWallClocksAndNothingElse() {
+        SimTasks.run(
+                1,
+                world -> {
+                    var node = world.node("n");
+                    node.setClock(Duration.ofMinutes(-5));
+                    var woke = new ArrayList<Long>();
+                    node.start(
+                            "t",
+                            () -> {
+                                node.sleep(Duration.ofSeconds(2));
+                                woke.add(world.nanos());
+                            });
+                    world.sleep(Duration.ofSeconds(1));
+                    Instant before = node.clock().instant();
+
+                    world.leap(Duration.ofDays(3));
+
+                    assertThat(node.clock().instant()).isEqualTo(before.plus(Duration.ofDays(3)));
+                    assertThat(world.clock().instant())
+                            .isEqualTo(before.plus(Duration.ofDays(3)).plusSeconds(300));
+                    assertThat(node.nanos()).isEqualTo(1_000_000_000L);
+                    assertThat(woke).isEmpty();
+                    world.sleep(Duration.ofSeconds(2));
+                    assertThat(woke).containsExactly(2_000_000_000L);
                 });
     }
 

@@ -9,6 +9,7 @@ import dev.litefleet.replica.objects.StoreException.Misconfigured;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.replica.objects.TailRead;
 import java.io.InputStream;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -29,7 +30,9 @@ public final class LyingStore implements ObjectStore {
         /// An occupied slot holds somebody else's fence.
         OCCUPIED_MEANS_SOMEONE_ELSE,
         /// What ends at or below the highest TXID listed is covered.
-        COVERAGE_IS_HIGHEST_TXID
+        COVERAGE_IS_HIGHEST_TXID,
+        /// Every snapshot is from before any window.
+        SNAPSHOTS_ARE_OLD
     }
 
     private final Lie lie;
@@ -62,7 +65,7 @@ public final class LyingStore implements ObjectStore {
                         throw new Misconfigured("put " + key, "not applied", unknown);
                     }
                 }
-                case OCCUPIED_MEANS_SOMEONE_ELSE, COVERAGE_IS_HIGHEST_TXID -> {}
+                case OCCUPIED_MEANS_SOMEONE_ELSE, COVERAGE_IS_HIGHEST_TXID, SNAPSHOTS_ARE_OLD -> {}
             }
             throw unknown;
         }
@@ -101,6 +104,10 @@ public final class LyingStore implements ObjectStore {
     @Override
     public ListPage list(String prefix, String startAfter, int limit) {
         ListPage page = store.list(prefix, startAfter, limit);
+        if (lie == Lie.SNAPSHOTS_ARE_OLD) {
+            return new ListPage(
+                    page.objects().stream().map(LyingStore::aged).toList(), page.more());
+        }
         if (lie != Lie.COVERAGE_IS_HIGHEST_TXID
                 || !prefix.endsWith("/000")
                 || !startAfter.isEmpty()
@@ -122,6 +129,12 @@ public final class LyingStore implements ObjectStore {
                         page.objects().getFirst().modified()));
         objects.addAll(page.objects());
         return new ListPage(objects, page.more());
+    }
+
+    private static ListedObject aged(ListedObject object) {
+        return object.key().contains("/0009/")
+                ? new ListedObject(object.key(), object.size(), Instant.EPOCH)
+                : object;
     }
 
     /// Of `<min>-<max>.ltx`.

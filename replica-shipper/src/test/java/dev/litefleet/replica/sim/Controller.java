@@ -1,14 +1,27 @@
 package dev.litefleet.replica.sim;
 
 import dev.litefleet.replica.ReplicaException;
+import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.Drain;
+import dev.litefleet.replica.history.HistoryIndex;
+import dev.litefleet.replica.history.Hydrated;
+import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.IndexPoint;
+import dev.litefleet.replica.history.Janitor;
+import dev.litefleet.replica.history.JanitorReport;
 import dev.litefleet.replica.history.LineageHistory;
+import dev.litefleet.replica.history.LineageStart;
+import dev.litefleet.replica.history.LineageState;
 import dev.litefleet.replica.history.LogRef;
+import dev.litefleet.replica.history.LogState;
+import dev.litefleet.replica.history.MergeSchedule;
+import dev.litefleet.replica.history.Merges;
+import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.Recovered;
 import dev.litefleet.replica.history.Recovery;
+import dev.litefleet.replica.history.RestorePlan;
 import dev.litefleet.replica.log.Commit;
 import dev.litefleet.replica.log.CommitLog;
 import dev.litefleet.replica.log.Entry;
@@ -23,9 +36,15 @@ import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.testing.PageDb;
+import dev.litefleet.testing.SimObjectStore;
 import dev.litefleet.testing.SimTasks;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -64,6 +83,8 @@ final class Controller {
 
     private static final Duration STANDBY = Duration.ofSeconds(1);
     private static final int DRAIN_AFTER = 8;
+    private static final Duration CLEAN_EVERY = Duration.ofHours(3);
+    private static final Duration SETTLED = SimObjectStore.EXPIRY;
 
     private final Fleet fleet;
     private final String name;
@@ -85,6 +106,12 @@ final class Controller {
     private final Map<String, Grant> grants = new HashMap<>();
     private final Set<String> failovers = new HashSet<>();
     private final Map<String, Acknowledged> acknowledged = new HashMap<>();
+    private final Set<String> tended = new HashSet<>();
+    private final Set<String> copying = new HashSet<>();
+    private final Set<String> emptied = new HashSet<>(); // tombstones
+    private final Set<SessionId> closedControllers = new HashSet<>();
+    private final MergeSchedule merges = new MergeSchedule();
+    private Instant cleaned = Instant.MIN;
 
     Controller(Fleet fleet, String name, Process process) {
         this.fleet = fleet;
@@ -95,6 +122,11 @@ final class Controller {
 
     String name() {
         return name;
+    }
+
+    @Override
+    public String toString() {
+        return name + " of epoch " + epoch + (serving ? " serving" : "") + (ended ? " ended" : "");
     }
 
     Process process() {
@@ -182,7 +214,9 @@ final class Controller {
         boolean ours =
                 switch (put(key(number, ""), text)) {
                     case PutResult.Created() -> true;
-                    case PutResult.Occupied() -> read(number)[0].equals(session());
+                    case PutResult.Occupied() ->
+                            read(number)[0].equals(session())
+                                    || fleet.is(Mutant.EPOCH_WITHOUT_CONDITION);
                 };
         epoch = number;
         return ours;
@@ -207,6 +241,7 @@ final class Controller {
                     closed.isPresent()
                             ? Txid.parse(new String(closed.get(), StandardCharsets.US_ASCII))
                             : settle(number);
+            closedControllers.add(new SessionId(read(number)[0]));
             floor = reached.compareTo(floor) > 0 ? reached : floor;
         }
         return floor;
@@ -228,7 +263,17 @@ final class Controller {
 
     private Recovered recover(LogName of, Fence.Closed closed) {
         return Recovery.recover(
-                fleet.storeOfRecovery(process), of, closed, process.folder(), node());
+                fleet.storeOfRecovery(process),
+                of,
+                closed,
+                process.folder(),
+                node(),
+                tenant -> fleet.is(Mutant.RECOVERS_THE_DELETED) || isWanted(tenant));
+    }
+
+    private boolean isWanted(TenantKey tenant) {
+        Catalog.Tenant row = catalog.tenants.get(tenant.tenant().name());
+        return row == null || row.life() != Catalog.Life.DELETED;
     }
 
     // The catalog.
@@ -264,11 +309,36 @@ final class Controller {
         serving = true;
         node().start("leases", this::watchLeases);
         node().start("look", this::look);
-        for (String tenant : catalog.tenants.keySet()) {
-            node().start("tend-" + tenant, () -> tend(tenant));
+        process.store.onSend(this::sends);
+        node().start("erase", this::eraseAll);
+        if (fleet.ages()) {
+            node().start("janitor", this::cleanAlways);
+            if (process.random.nextInt(3) == 0) {
+                node().start("janitor", this::cleanAlways);
+            }
+            node().start("users", this::users);
         }
         while (!ended) {
+            for (String tenant : catalog.tenants.keySet()) {
+                if (tended.add(tenant)) {
+                    node().start("tend-" + tenant, () -> tend(tenant));
+                }
+            }
+            for (Catalog.Copy copy : catalog.copies.values()) {
+                if (copying.add(copy.lineage())) {
+                    node().start("copy", () -> process.persist(() -> !ended, () -> copy(copy)));
+                }
+            }
             node().sleep(STANDBY);
+        }
+    }
+
+    /// P8: whoever knows the receipt writes nothing there any more.
+    private void sends(String key) {
+        String[] path = key.split("/");
+        Catalog.Tenant row = path[0].equals("tenants") ? catalog.tenants.get(path[1]) : null;
+        if (row != null && row.receipt() > 0) {
+            fleet.world.fail(new Judge.Broken("P8: " + name + " writes " + key + ", it is erased"));
         }
     }
 
@@ -341,14 +411,30 @@ final class Controller {
         var input = db.input(List.copyOf(points));
         points.clear();
         db.drained(input.max());
-        process.persist(
-                () -> !ended,
-                () -> {
-                    Drain.write(process.store, Names.catalog(), input, process.folder());
-                    return true;
-                });
-        if (!ended) {
-            commits().drained(Names.catalog(), input.max());
+        Optional<Long> bytes =
+                process.persist(
+                        () -> !ended,
+                        () -> Drain.write(process.store, Names.catalog(), input, process.folder()));
+        if (bytes.isEmpty() || ended) {
+            return;
+        }
+        commits().drained(Names.catalog(), input.max());
+        merges.drained(bytes.get(), input.lastMillis());
+        long databaseBytes = (long) input.commit() * PageDb.PAGE;
+        Instant now = node().clock().instant();
+        if (merges.filesDue(databaseBytes, now)) {
+            Process.unlessFault(() -> {
+                MergeSchedule.Look look = merges.look();
+                Merges.Done done =
+                        Merges.write(
+                                process.store,
+                                Names.catalog(),
+                                databaseBytes,
+                                now,
+                                process.folder());
+                merges.done(look, done.standing());
+                return true;
+            });
         }
     }
 
@@ -486,26 +572,35 @@ final class Controller {
                 grant != null && grant.durable.part() == row.part() && grant.durable.number() > 0
                         ? grant.durable
                         : Slot.firstOf(row.part());
+        fleet.aboutToFence(name);
         Fence.Closed closed = fleet.fence(process, name, from, session(), epoch);
         if (fleet.is(Mutant.CLOSES_BEFORE_RECOVERY)) {
             change(next -> close(next, session, Map.of()));
         }
         Recovered recovered = recover(name, closed);
-        if (!recovered.failed().isEmpty()) {
-            throw recovered.failed().values().iterator().next();
-        }
+        recovered
+                .failed()
+                .forEach((key, failure) -> {
+                    // Of a lineage that was over long ago the files may be gone.
+                    Catalog.Tenant owner = catalog.tenants.get(key.tenant().name());
+                    if (owner != null
+                            && isWanted(key)
+                            && owner.lineage().equals(key.lineage().ulid())) {
+                        throw failure;
+                    }
+                });
         change(next -> close(next, session, recovered.coverage()));
         return true;
     }
 
-    private static Boolean close(Catalog next, String session, Map<TenantKey, Txid> coverage) {
+    private Boolean close(Catalog next, String session, Map<TenantKey, Txid> coverage) {
         next.sessions.computeIfPresent(session, (_, row) -> row.is(Catalog.State.CLOSED));
         next.tenants.replaceAll((tenant, row) -> {
             if (!row.session().equals(session)) {
                 return row;
             }
-            Txid durable = coverage.getOrDefault(Names.tenant(tenant), Txid.NONE);
-            return row.free(durable.value());
+            Txid durable = coverage.getOrDefault(next.key(tenant), Txid.NONE);
+            return row.free(durable.value(), node().clock().millis());
         });
         return true;
     }
@@ -522,7 +617,9 @@ final class Controller {
     private Boolean tendOnce(String tenant) {
         Catalog.Tenant row = catalog.tenants.get(tenant);
         if (!row.held()) {
-            assign(tenant);
+            if (row.active()) {
+                assign(tenant);
+            }
             return true;
         }
         Catalog.Session owner = catalog.sessions.get(row.session());
@@ -540,7 +637,8 @@ final class Controller {
             if (reply.isPresent() && reply.get().accepted()) {
                 acknowledged.put(tenant, wanted);
             }
-        } else if (!fleet.quiet() && process.random.nextInt(fleet.movesOneIn()) == 0) {
+        } else if (!row.active()
+                || (!fleet.quiet() && process.random.nextInt(fleet.movesOneIn()) == 0)) {
             reply =
                     fleet.wire.ask(
                             node(),
@@ -557,7 +655,12 @@ final class Controller {
         return fleet.wire.ask(
                 node(),
                 session.process.node,
-                () -> session.assign(tenant, row.number(), row.floor(), epoch));
+                () ->
+                        session.assign(
+                                Names.tenant(tenant, row.lineage()),
+                                row.number(),
+                                row.floor(),
+                                epoch));
     }
 
     private void assign(String tenant) {
@@ -579,7 +682,7 @@ final class Controller {
             Catalog.Session session = next.sessions.get(chosen);
             if (session != null && session.state() == Catalog.State.LIVE) {
                 next.tenants.computeIfPresent(
-                        tenant, (_, row) -> row.held() ? row : row.by(chosen));
+                        tenant, (_, row) -> row.held() || !row.active() ? row : row.by(chosen));
             }
             return true;
         });
@@ -595,7 +698,10 @@ final class Controller {
                             next.tenants.computeIfPresent(
                                     release.tenant(),
                                     (_, row) ->
-                                            takes(row, release) ? row.free(release.last()) : row);
+                                            takes(row, release)
+                                                    ? row.free(
+                                                            release.last(), node().clock().millis())
+                                                    : row);
                             return true;
                         }))
                 .orElse(false);
@@ -604,5 +710,314 @@ final class Controller {
     private boolean takes(Catalog.Tenant row, Session.Release release) {
         return row.session().equals(release.session())
                 && (row.number() == release.number() || fleet.is(Mutant.RELEASE_WITHOUT_NUMBER));
+    }
+
+    // The janitor, as production's rounds run it.
+
+    private void cleanAlways() {
+        while (!ended) {
+            node().sleep(Duration.ofMillis(500 + process.random.nextInt(1000)));
+            Instant now = node().clock().instant();
+            if (cleaned.isBefore(now.minus(CLEAN_EVERY)) || cleaned.isAfter(now)) {
+                cleaned = now;
+                Process.unlessFault(this::clean);
+            }
+        }
+    }
+
+    /// Once, now.
+    JanitorReport clean() {
+        Instant known = node().clock().instant();
+        // Durable before anything is deleted: whoever has a successor stops here.
+        change(next -> {
+            next.cleanings++;
+            return true;
+        });
+        fleet.aboutToClean(this);
+        return fleet.clean(process, new Janitor.Facts(this::logState, this::lineageState), known);
+    }
+
+    long epoch() {
+        return epoch;
+    }
+
+    boolean serves() {
+        return serving && !ended;
+    }
+
+    Catalog catalog() {
+        return catalog;
+    }
+
+    private LogState logState(LogName of) {
+        if (of.worker().equals(LogName.CONTROLLER)) {
+            return closedControllers.contains(of.session())
+                    ? new LogState.Closed()
+                    : new LogState.Unknown();
+        }
+        Catalog.Session row = catalog.sessions.get(of.session().ulid());
+        if (row == null) {
+            return new LogState.Unknown();
+        }
+        return row.state() == Catalog.State.CLOSED
+                ? new LogState.Closed()
+                : new LogState.Open(row.part());
+    }
+
+    private LineageState lineageState(TenantKey key) {
+        return key.equals(Names.catalog())
+                ? new LineageState.Named(fleet.windows(), List.of(), Optional.empty())
+                : catalog.lineage(key, fleet.windows());
+    }
+
+    // Erasures (G6).
+
+    private void eraseAll() {
+        while (!ended) {
+            node().sleep(STANDBY);
+            for (var tombstone : List.copyOf(catalog.tenants.entrySet())) {
+                Catalog.Tenant row = tombstone.getValue();
+                if (row.unheld() > 0 && row.receipt() == 0) {
+                    Process.unlessFault(() -> erase(tombstone.getKey(), row));
+                }
+            }
+        }
+    }
+
+    private Boolean erase(String tenant, Catalog.Tenant row) {
+        if (!emptied.contains(tenant)) {
+            empty(tenant);
+            emptied.add(tenant);
+        }
+        if (!fleet.is(Mutant.ERASES_ONCE)) {
+            Instant last = Instant.ofEpochMilli(row.unheld()).plus(SETTLED);
+            if (node().clock().instant().isBefore(last)) {
+                return true;
+            }
+            empty(tenant);
+            if (node().clock().instant().isBefore(last)) {
+                return true;
+            }
+        }
+        return change(next -> {
+            next.tenants.computeIfPresent(tenant, (_, old) -> old.erased(node().clock().millis()));
+            return true;
+        });
+    }
+
+    private void empty(String tenant) {
+        String folder = "tenants/" + tenant + "/";
+        do {
+            process.store.erase(folder, _ -> true);
+        } while (!ended && !process.store.list(folder, "", 1).objects().isEmpty());
+    }
+
+    // Forks and restores in place.
+
+    private @Nullable Boolean copy(Catalog.Copy copy) {
+        Catalog.Tenant target = catalog.tenants.get(copy.target());
+        if (!catalog.copies.containsKey(copy.lineage())) {
+            return true;
+        }
+        if (target != null && target.held()) {
+            return null; // Until it is released.
+        }
+        var of = new Txid(copy.txid());
+        Txid first = of;
+        if (copy.inPlace() && target != null) {
+            first =
+                    LineageHistory.list(process.store, catalog.key(copy.target()))
+                            .requireCoverage(new Txid(target.floor()))
+                            .coverage()
+                            .next();
+        }
+        Optional<LineageStart.Image> image = image(copy, of);
+        if (image.isPresent()) {
+            fleet.judge.begins(copy.to(), first.value(), copy.from(), of.value());
+            LineageStart.write(
+                    process.store,
+                    copy.to(),
+                    first,
+                    node().clock().instant(),
+                    image.get(),
+                    process.folder());
+        }
+        // A large one takes its time.
+        node().sleep(Duration.ofMillis(process.random.nextInt(6000)));
+        long floor = first.value();
+        return change(next -> {
+            if (next.copies.remove(copy.lineage()) != null) {
+                switchTo(next, copy, floor, image.isPresent());
+            }
+            return true;
+        });
+    }
+
+    private void switchTo(Catalog next, Catalog.Copy copy, long floor, boolean made) {
+        Catalog.Tenant old = next.tenants.get(copy.target());
+        if (old == null && made) {
+            next.tenants.put(copy.target(), Catalog.Tenant.fresh(copy.lineage(), floor));
+        } else if (old != null && made) {
+            long at = node().clock().millis();
+            next.end(new Catalog.Ended(copy.target(), old.lineage(), at));
+            next.tenants.put(copy.target(), old.in(copy.lineage(), floor));
+        } else if (old != null) {
+            next.tenants.put(copy.target(), old.is(Catalog.Life.ACTIVE));
+        }
+    }
+
+    /// The state as a file; nothing if only its neighbours are left.
+    private Optional<LineageStart.Image> image(Catalog.Copy copy, Txid of) {
+        TenantKey source = copy.from();
+        LineageHistory history = LineageHistory.list(process.store, source);
+        RestorePlan plan;
+        try {
+            plan =
+                    RestorePlan.of(
+                            source,
+                            history.files(),
+                            of,
+                            HistoryIndex.points(process.store, source, new Txid(1), of));
+        } catch (ReplicaException.PointNotFound | ReplicaException.PointNotExact _) {
+            return Optional.empty();
+        }
+        Path file = process.file();
+        try {
+            Hydrated state =
+                    Hydrator.hydrate(
+                            process.store,
+                            plan,
+                            file,
+                            Hydrator.Limits.DEFAULT,
+                            node(),
+                            Progress.NONE);
+            fleet.judge.restored(source, of, Files.readAllBytes(file));
+            return Optional.of(new LineageStart.Image(file, state.pageSize(), state.pages()));
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
+    }
+
+    // What people ask of a controller.
+
+    private void users() {
+        while (!ended && !fleet.isHealed()) {
+            node().sleep(Duration.ofMillis(process.random.nextInt(fleet.usersEveryMillis())));
+            List<String> active =
+                    catalog.tenants.entrySet().stream()
+                            .filter(tenant -> tenant.getValue().active())
+                            .map(Map.Entry::getKey)
+                            .toList();
+            if (!active.isEmpty() && !fleet.isHealed()) {
+                String tenant = active.get(process.random.nextInt(active.size()));
+                Process.unlessFault(() -> ask(tenant, active.size()));
+            }
+        }
+    }
+
+    private Boolean ask(String tenant, int tenants) {
+        return switch (process.random.nextInt(12) % fleet.wishes()) {
+            case 0, 1 -> tenants > 2 ? delete(tenant) : provision();
+            case 2 -> tenants < 5 ? provision() : false;
+            case 3, 4, 5, 6 -> hold(tenant);
+            case 7, 8 -> release();
+            case 9 -> tenants < 5 ? begin(tenant, fleet.newName()) : false;
+            case 10 -> begin(tenant, tenant);
+            default -> false;
+        };
+    }
+
+    private Boolean hold(String tenant) {
+        long latest = fleet.judge.lastAcked(catalog.key(tenant));
+        if (latest < 2 || catalog.holds.size() > 3) {
+            return false;
+        }
+        long from = Math.max(1, latest - process.random.nextInt(30));
+        boolean open = process.random.nextInt(4) == 0;
+        long to = open ? Long.MAX_VALUE : from + process.random.nextInt(12);
+        var hold = new Catalog.Hold(tenant, "h-" + fleet.newName(), from, to);
+        boolean set =
+                change(next -> {
+                    Catalog.Tenant row = next.tenants.get(tenant);
+                    boolean active = row != null && row.active();
+                    if (active) {
+                        next.holds.put(hold.name(), hold);
+                    }
+                    return active;
+                });
+        if (set) {
+            fleet.judge.holds(new TenantId(tenant), hold.name(), from, to);
+        }
+        return set;
+    }
+
+    private Boolean release() {
+        Optional<Catalog.Hold> some = catalog.holds.values().stream().findFirst();
+        some.ifPresent(hold -> {
+            fleet.judge.releases(new TenantId(hold.tenant()), hold.name());
+            change(next -> next.holds.remove(hold.name()) != null);
+        });
+        return some.isPresent();
+    }
+
+    /// All holds.
+    Boolean releaseAll() {
+        catalog.holds
+                .values()
+                .forEach(hold -> fleet.judge.releases(new TenantId(hold.tenant()), hold.name()));
+        return change(next -> {
+            next.holds.clear();
+            return true;
+        });
+    }
+
+    private Boolean delete(String tenant) {
+        return change(next -> {
+            Catalog.Tenant row = next.tenants.get(tenant);
+            boolean held =
+                    next.holds.values().stream().anyMatch(one -> one.tenant().equals(tenant));
+            if (row == null || !row.active() || held) {
+                return false;
+            }
+            Catalog.Tenant gone = row.is(Catalog.Life.DELETED);
+            long now = node().clock().millis();
+            next.tenants.put(tenant, row.held() ? gone : gone.free(0, now));
+            return true;
+        });
+    }
+
+    private Boolean provision() {
+        return change(next -> {
+            next.tenants.putIfAbsent(fleet.newName(), Catalog.Tenant.fresh(ulid(), 0));
+            return true;
+        });
+    }
+
+    private String ulid() {
+        return SessionId.create(node().clock(), process.random).ulid();
+    }
+
+    /// A fork, or a restore in place.
+    private Boolean begin(String source, String target) {
+        TenantKey from = catalog.key(source);
+        long latest = fleet.judge.lastAcked(from);
+        if (latest == 0) {
+            return false;
+        }
+        long txid = latest - process.random.nextInt((int) Math.min(20, latest));
+        var copy =
+                new Catalog.Copy(target, ulid(), source, from.lineage().ulid(), Math.max(1, txid));
+        return change(next -> {
+            Catalog.Tenant row = next.tenants.get(source);
+            boolean fits =
+                    row != null && row.active() && row.lineage().equals(copy.sourceLineage());
+            if (fits) {
+                next.copies.put(copy.lineage(), copy);
+                if (copy.inPlace()) {
+                    next.tenants.put(target, row.is(Catalog.Life.MOVING));
+                }
+            }
+            return fits;
+        });
     }
 }

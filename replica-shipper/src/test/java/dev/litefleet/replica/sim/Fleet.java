@@ -1,12 +1,20 @@
 package dev.litefleet.replica.sim;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.DerivedFile;
 import dev.litefleet.replica.history.HistoryIndex;
+import dev.litefleet.replica.history.HistoryWindows;
 import dev.litefleet.replica.history.Hydrator;
 import dev.litefleet.replica.history.IndexPoint;
+import dev.litefleet.replica.history.Janitor;
+import dev.litefleet.replica.history.JanitorReport;
 import dev.litefleet.replica.history.LineageHistory;
+import dev.litefleet.replica.history.LineageState;
+import dev.litefleet.replica.history.LogState;
 import dev.litefleet.replica.history.Progress;
 import dev.litefleet.replica.history.RestorePlan;
 import dev.litefleet.replica.log.CommitLogConfig;
@@ -17,25 +25,34 @@ import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.WrongFence;
 import dev.litefleet.replica.log.WrongLog;
 import dev.litefleet.replica.ltx.LtxHeader;
+import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.replica.ltx.LtxWriter;
+import dev.litefleet.replica.objects.ListedObject;
 import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
 import dev.litefleet.testing.PageDb;
 import dev.litefleet.testing.SimObjectStore;
 import dev.litefleet.testing.SimTasks;
 import dev.litefleet.testing.SimWire;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +61,11 @@ import org.jspecify.annotations.Nullable;
 final class Fleet implements SimTasks.Story {
     static final long LAG_BYTES_MAX = 64 << 10;
 
+    /// Larger bodies become blobs, in the runs that have any: those of a few pages.
+    private static final int BLOB_BYTES = 600;
+
+    private static final int LATE_JANITORS = 2;
+    private static final int LEAP_MINUTES_MAX = 24 * 60;
     private static final Duration RECOVERS_WITHIN = Duration.ofMinutes(3);
     private static final Duration RESTS_WITHIN = Duration.ofMinutes(5);
 
@@ -61,14 +83,22 @@ final class Fleet implements SimTasks.Story {
     private final int drainAfter;
     private final Duration trouble;
     private final boolean parts;
+    private final boolean blobs;
+    private final boolean ages;
+    private final boolean drifts;
+    private final HistoryWindows windows;
     private final List<Session> sessions = new ArrayList<>(); // running
     private final Map<String, Session> known = new HashMap<>(); // ever, by id
     private final List<Controller> controllers = new ArrayList<>(); // running
     private final Set<SimTasks.Node> slept = new HashSet<>();
     private final Map<String, PageDb> disks = new HashMap<>(); // what stays left behind
     private boolean controllerSlept;
+    private int names;
     private boolean crashing;
     private boolean usurped;
+    private boolean late;
+    private boolean erasing;
+    private final List<Controller> stopped = new ArrayList<>(); // when they were about to clean
     private @Nullable Session reader;
     private boolean healed;
     private boolean quiet;
@@ -83,8 +113,12 @@ final class Fleet implements SimTasks.Story {
         random = world.fork();
         store = new SimObjectStore(world, random.nextInt(4) * 8, (_, _) -> {});
         store.mangle(random.nextInt(3) * 4);
-        judge = new Judge(world, store.objects());
+        store.longPages();
+        int merged = 1 + random.nextInt(2);
+        windows = new HistoryWindows(HistoryWindows.MIN, Duration.ofDays(merged));
+        judge = new Judge(world, store.objects(), windows);
         store.onCreated(judge::created);
+        store.onDeleted(judge::deleted);
         wire = new SimWire(world, random.nextInt(3) * 10);
         workers = 2 + random.nextInt(2);
         tenants = 2 + random.nextInt(2);
@@ -92,6 +126,10 @@ final class Fleet implements SimTasks.Story {
         drainAfter = 1 + random.nextInt(8);
         trouble = Duration.ofSeconds(30 + random.nextInt(60));
         parts = random.nextBoolean();
+        blobs = random.nextInt(3) == 0;
+        boolean days = random.nextInt(3) == 0;
+        ages = mutant == null ? days : mutant.takesDays();
+        drifts = random.nextBoolean();
     }
 
     boolean is(Mutant one) {
@@ -100,6 +138,33 @@ final class Fleet implements SimTasks.Story {
 
     boolean quiet() {
         return quiet;
+    }
+
+    /// Whether days pass: then there are janitors, and people who fork, hold and delete.
+    boolean ages() {
+        return late || erasing || ages && !usurped && !crashing;
+    }
+
+    /// How soon people want something again, at most.
+    int usersEveryMillis() {
+        return erasing ? 1000 : 4000;
+    }
+
+    /// How many of the things that one may want they want.
+    int wishes() {
+        return erasing ? 3 : 12;
+    }
+
+    boolean isHealed() {
+        return healed;
+    }
+
+    HistoryWindows windows() {
+        return windows;
+    }
+
+    String newName() {
+        return "agent-" + (tenants + names++);
     }
 
     int movesOneIn() {
@@ -112,20 +177,25 @@ final class Fleet implements SimTasks.Story {
     }
 
     /// Durable commits after which a tenant is drained.
-    int drainAfter() {
+    int drainAfter(TenantKey tenant) {
+        if (erasing) {
+            return tenant.equals(Names.tenant("agent-0")) ? Integer.MAX_VALUE : 1;
+        }
         return crashing ? 1 : drainAfter;
     }
 
     CommitLogConfig logConfig() {
-        return parts
-                ? CommitLogConfig.DEFAULT.withParts(Duration.ofSeconds(20), 12)
-                : CommitLogConfig.DEFAULT;
+        CommitLogConfig config =
+                parts
+                        ? CommitLogConfig.DEFAULT.withParts(Duration.ofSeconds(20), 12)
+                        : CommitLogConfig.DEFAULT;
+        return blobs ? config.withBlobBytes(BLOB_BYTES) : config;
     }
 
     Catalog newCatalog() {
         var catalog = new Catalog();
         for (int i = 0; i < tenants; i++) {
-            catalog.tenants.put("agent-" + i, new Catalog.Tenant("", 0, 0));
+            catalog.tenants.put("agent-" + i, Catalog.Tenant.fresh(Names.LINEAGE, 0));
         }
         return catalog;
     }
@@ -236,6 +306,125 @@ final class Fleet implements SimTasks.Story {
         Process.unlessFault(() -> session.process.store.putIfAbsent(key, ObjectBody.of(bytes)));
     }
 
+    /// Before a controller fences a worker's log.
+    void aboutToFence(LogName log) {
+        Session session = known.get(log.session().ulid());
+        if (session != null && !session.process.node.dead() && !slept(session)) {
+            judge.fences(log, session.leased());
+        }
+    }
+
+    /// When a controller has proved that it rules, before its janitor looks around.
+    void aboutToClean(Controller controller) {
+        if (late && stopped.size() < LATE_JANITORS && !stopped.contains(controller)) {
+            stopped.add(controller);
+            controller.node().suspend();
+            controller.node().sleep(Duration.ofMillis(1));
+        }
+    }
+
+    /// One run of the janitor.
+    JanitorReport clean(Process process, Janitor.Facts facts, Instant known) {
+        ObjectStore from =
+                is(Mutant.JANITOR_IGNORES_THE_WINDOW)
+                        ? new LyingStore(
+                                LyingStore.Lie.SNAPSHOTS_ARE_OLD, process.store, world.fork())
+                        : process.store;
+        JanitorReport report =
+                Janitor.run(
+                        from,
+                        new Janitor.Config(windows.exact(), 100_000),
+                        is(Mutant.JANITOR_IGNORES_HOLDS) || is(Mutant.JANITOR_TRIMS_LIVE_PARTS)
+                                ? wrong(facts)
+                                : facts,
+                        is(Mutant.JANITOR_TRUSTS_ITS_CLOCK) ? Instant.MAX : known,
+                        process.folder(),
+                        process.node,
+                        process.node.clock(),
+                        process.random);
+        if (is(Mutant.JANITOR_DELETES_FENCES)) {
+            delete(process, "log/", object -> object.size() <= 512);
+        }
+        if (is(Mutant.JANITOR_GOES_BY_AGE)) {
+            Instant start = world.clock().instant().minus(windows.exact());
+            delete(
+                    process,
+                    "log/",
+                    object ->
+                            object.size() > 512
+                                    && object.modified().isBefore(start)
+                                    && judge.isClosed(object.key()));
+        }
+        return report;
+    }
+
+    private static void delete(Process process, String prefix, Predicate<ListedObject> which) {
+        process.store
+                .listAll(prefix)
+                .filter(which)
+                .toList()
+                .forEach(object -> process.store.delete(object.key()));
+    }
+
+    private Janitor.Facts wrong(Janitor.Facts facts) {
+        return new Janitor.Facts(
+                log ->
+                        is(Mutant.JANITOR_TRIMS_LIVE_PARTS)
+                                ? new LogState.Closed()
+                                : facts.logs().apply(log),
+                tenant ->
+                        facts.lineages().apply(tenant) instanceof LineageState.Named named
+                                        && is(Mutant.JANITOR_IGNORES_HOLDS)
+                                ? new LineageState.Named(named.windows(), List.of(), named.ended())
+                                : facts.lineages().apply(tenant));
+    }
+
+    /// A tenant's files have been merged.
+    void merged(TenantKey tenant, int objects, long bytes, long databaseBytes) {
+        judge.bounded(tenant, objects, bytes, databaseBytes);
+    }
+
+    /// Merges the newest drain and one before it, whatever lies between.
+    void mergeOverGap(Session session, TenantKey tenant) {
+        List<DerivedFile> drains =
+                LineageHistory.list(session.process.store, tenant).files().stream()
+                        .filter(file -> file.level() == DerivedFile.LEVEL_DRAIN)
+                        .toList();
+        if (drains.size() < 3) {
+            return;
+        }
+        DerivedFile first = drains.get(drains.size() - 3);
+        byte[] last = session.process.store.get(drains.getLast().key()).orElseThrow();
+        var pages = new TreeMap<Integer, byte[]>();
+        take(session.process.store.get(first.key()).orElseThrow(), pages);
+        take(last, pages);
+        LtxHeader end = LtxHeader.parse(drains.getLast().key(), last);
+        var file = new ByteArrayOutputStream();
+        var header =
+                LtxHeader.derived(
+                        PageDb.PAGE,
+                        end.commit(),
+                        first.min(),
+                        end.max(),
+                        end.timestampMillis(),
+                        end.nodeId());
+        try (var ltx = new LtxWriter(file, header, end.commit())) {
+            pages.headMap(end.commit(), true).forEach((pgno, page) -> ltx.page(pgno, page, 0));
+            ltx.finish();
+        }
+        session.process.store.putIfAbsent(
+                DerivedFile.key(tenant, 2, first.min(), end.max()),
+                ObjectBody.of(file.toByteArray()));
+    }
+
+    private static void take(byte[] file, Map<Integer, byte[]> pages) {
+        try (var ltx = new LtxReader("drain", new ByteArrayInputStream(file))) {
+            while (ltx.next()) {
+                pages.put(ltx.pgno(), ltx.page().clone());
+            }
+        }
+    }
+
     // Life and death.
 
     void exit(Session session) {
@@ -256,6 +445,7 @@ final class Fleet implements SimTasks.Story {
         if (!healed && random.nextInt(4) == 0) {
             process.node.setClock(Duration.ofMinutes(random.nextInt(2880) - 1440));
         }
+        drift(process);
         var session = new Session(this, worker, process);
         sessions.add(session);
         known.put(session.id(), session);
@@ -263,6 +453,9 @@ final class Fleet implements SimTasks.Story {
     }
 
     void exit(Controller controller) {
+        if (stopped.contains(controller)) {
+            return; // It knows that it is over, and takes its time.
+        }
         controller.node().kill();
         if (controllers.remove(controller)) {
             world.node("supervisor")
@@ -277,9 +470,17 @@ final class Fleet implements SimTasks.Story {
 
     private void beginController(String name) {
         var process = new Process(world, store, folder, name + "-" + world.steps());
+        drift(process);
         var controller = new Controller(this, name, process);
         controllers.add(controller);
         controller.start();
+    }
+
+    /// Of any two clocks one goes at most 10 % faster.
+    private void drift(Process process) {
+        if (drifts) {
+            process.node.setRate(random.nextInt(95) - 46);
+        }
     }
 
     // The story.
@@ -295,11 +496,17 @@ final class Fleet implements SimTasks.Story {
         while (world.nanos() < until) {
             world.sleep(Duration.ofMillis(random.nextInt(4000)));
             misfortune();
+            if (ages() && random.nextInt(4) == 0) {
+                world.leap(Duration.ofMinutes(random.nextInt(LEAP_MINUTES_MAX)));
+            }
         }
         heal();
         recover();
         rest();
         readBack();
+        if (ages()) {
+            afterlife();
+        }
     }
 
     /// As [#tell], but every commit is drained by itself, the store is at its worst, and the only
@@ -339,6 +546,64 @@ final class Fleet implements SimTasks.Story {
         if (!taken) {
             throw new AssertionError("the successor gave nobody anything");
         }
+    }
+
+    /// Tenants come and go all the time, over a store at its worst: when they are erased, puts of
+    /// theirs are still on their way, and because one tenant is never drained, logs have all of
+    /// them still when their sessions die.
+    void tellOfErasures() throws IOException {
+        erasing = true;
+        store.faults(40);
+        wire.calm();
+        beginController("c-0");
+        begin("w-0");
+        begin("w-1");
+        world.sleep(Duration.ofSeconds(40));
+        for (int i = 0; i < 4; i++) {
+            world.leap(SimObjectStore.EXPIRY.plusMinutes(1));
+            world.sleep(Duration.ofSeconds(4));
+            List.copyOf(sessions).stream()
+                    .skip(random.nextInt(2))
+                    .findFirst()
+                    .ifPresent(this::exit);
+            world.sleep(Duration.ofSeconds(12));
+        }
+        heal();
+        recover();
+        rest();
+        readBack();
+    }
+
+    /// Two controllers stand still, one after the other, when they have just proved that they may
+    /// clean; days later, when a third one has made tenants that they do not know, they go on.
+    void tellOfLateJanitors() throws IOException {
+        late = true;
+        store.calm();
+        wire.calm();
+        beginController("c-0");
+        world.sleep(Duration.ofSeconds(3));
+        begin("w-0");
+        for (int i = 1; i <= LATE_JANITORS; i++) {
+            while (stopped.size() < i) {
+                world.leap(Duration.ofHours(1));
+                world.sleep(Duration.ofSeconds(1));
+            }
+            beginController("c-" + i);
+            world.sleep(Duration.ofSeconds(20));
+        }
+        for (int i = 0; i < 8; i++) {
+            world.leap(Duration.ofHours(7));
+            world.sleep(Duration.ofSeconds(5));
+        }
+        for (Controller one : stopped) {
+            one.node().resume();
+            world.sleep(Duration.ofSeconds(10));
+        }
+        healed = true;
+        recover();
+        quiet = true;
+        world.sleep(Duration.ofSeconds(30));
+        readBack();
     }
 
     private void misfortune() {
@@ -431,20 +696,49 @@ final class Fleet implements SimTasks.Story {
         store.calm();
     }
 
-    /// Everybody must be writable again.
+    /// Everybody must be writable again, and every deletion ends with a receipt.
     private void recover() {
         var before = new HashMap<TenantKey, Long>();
-        for (String name : newCatalog().tenants.keySet()) {
-            before.put(Names.tenant(name), judge.lastAcked(Names.tenant(name)));
-        }
+        judge.lineages().forEach(tenant -> before.put(tenant, judge.lastAcked(tenant)));
         long deadline = world.nanos() + RECOVERS_WITHIN.toNanos();
-        while (before.entrySet().stream()
-                .anyMatch(tenant -> judge.lastAcked(tenant.getKey()) <= tenant.getValue())) {
+        while (!recovered(before)) {
+            if (ages()) {
+                world.leap(Duration.ofMinutes(1)); // Receipts take a quarter of an hour.
+            }
             if (world.nanos() > deadline) {
-                throw new AssertionError("liveness: not everybody writes again: " + before);
+                throw new AssertionError(
+                        "liveness: not everybody writes again: %s; %s; %s"
+                                .formatted(
+                                        before,
+                                        controllers,
+                                        controller()
+                                                .map(one ->
+                                                        new String(
+                                                                one.catalog().encode(), UTF_8))));
             }
             world.sleep(Duration.ofMillis(500));
         }
+    }
+
+    private boolean recovered(Map<TenantKey, Long> before) {
+        Optional<Catalog> catalog = controller().map(Controller::catalog);
+        return catalog.isPresent()
+                && catalog.get().tenants.entrySet().stream()
+                        .allMatch(tenant -> {
+                            TenantKey key = catalog.get().key(tenant.getKey());
+                            return switch (tenant.getValue().life()) {
+                                case ACTIVE -> judge.lastAcked(key) > before.getOrDefault(key, 0L);
+                                case DELETED -> tenant.getValue().receipt() > 0;
+                                case MOVING -> false;
+                            };
+                        });
+    }
+
+    /// The one that rules.
+    private Optional<Controller> controller() {
+        return controllers.stream()
+                .filter(one -> one.serves() && !one.node().dead())
+                .max(Comparator.comparingLong(Controller::epoch));
     }
 
     /// P6: everybody comes to rest, and then asks for nothing.
@@ -475,26 +769,46 @@ final class Fleet implements SimTasks.Story {
 
     private void readBack() throws IOException {
         var reader = new Process(world, store, folder, "reader");
-        judge.replay(Names.catalog());
-        for (String name : newCatalog().tenants.keySet()) {
-            TenantKey tenant = Names.tenant(name);
-            judge.replay(tenant);
-            LineageHistory history = LineageHistory.list(reader.store, tenant);
-            List<Long> txids = List.copyOf(judge.history(tenant).keySet());
-            if (txids.isEmpty()) {
-                continue;
+        for (TenantKey tenant : judge.lineages()) {
+            for (int attempt = 1; !readBack(reader, tenant, attempt == 5); attempt++) {
+                world.sleep(Duration.ofSeconds(1)); // The janitor is at it.
             }
-            long last = txids.getLast();
-            if (history.coverage().value() != last) {
-                throw new AssertionError(
-                        "I1: derived files of %s end at %s, not at %d"
-                                .formatted(tenant, history.coverage(), last));
+        }
+        for (Session session : sessions) {
+            if (session.process.diskBytes() > 0) {
+                throw new AssertionError("P7: idle " + session.id() + " has temporary files");
             }
-            List<IndexPoint> points =
-                    HistoryIndex.points(reader.store, tenant, new Txid(1), new Txid(last));
-            restore(reader, history, points, last);
-            for (int i = 0; i < 3; i++) {
-                restore(reader, history, points, txids.get(random.nextInt(txids.size())));
+        }
+    }
+
+    /// @return false if something vanished while it was read
+    private boolean readBack(Process reader, TenantKey tenant, boolean must) throws IOException {
+        try {
+            readBack(reader, tenant);
+            return true;
+        } catch (ReplicaException vanished) {
+            if (must) {
+                throw vanished;
+            }
+            return false;
+        }
+    }
+
+    private void readBack(Process reader, TenantKey tenant) throws IOException {
+        List<Long> needed = judge.readBack(tenant);
+        LineageHistory history = LineageHistory.list(reader.store, tenant);
+        long last = history.coverage().value();
+        if (!needed.isEmpty() && !tenant.equals(Names.catalog()) && last < needed.getLast()) {
+            throw new AssertionError(
+                    "I1: derived files of %s end at %s, not at %d"
+                            .formatted(tenant, last, needed.getLast()));
+        }
+        List<IndexPoint> points =
+                HistoryIndex.points(reader.store, tenant, new Txid(1), new Txid(Long.MAX_VALUE));
+        for (int i = 0; i < Math.min(4, needed.size()); i++) {
+            long txid = i == 0 ? needed.getLast() : needed.get(random.nextInt(needed.size()));
+            if (txid <= last) {
+                restore(reader, history, points, txid);
             }
         }
     }
@@ -502,7 +816,7 @@ final class Fleet implements SimTasks.Story {
     private void restore(Process reader, LineageHistory history, List<IndexPoint> points, long txid)
             throws IOException {
         TenantKey tenant = history.tenant();
-        Path file = folder.resolve("restored.db");
+        Path file = reader.file();
         Hydrator.hydrate(
                 reader.store,
                 RestorePlan.of(tenant, history.files(), new Txid(txid), points),
@@ -511,5 +825,64 @@ final class Fleet implements SimTasks.Story {
                 reader.node,
                 Progress.NONE);
         judge.restored(tenant, new Txid(txid), Files.readAllBytes(file));
+    }
+
+    /// When all logs are closed and all windows over, two runs of the janitor leave no byte of the
+    /// deleted, and of old logs nothing but fences.
+    private void afterlife() throws IOException {
+        List.copyOf(sessions).forEach(this::exit);
+        var begun = Set.copyOf(sessions);
+        long deadline = world.nanos() + RECOVERS_WITHIN.toNanos();
+        while (!isSettled()) {
+            if (world.nanos() > deadline) {
+                throw new AssertionError("liveness: not every session is closed, of " + begun);
+            }
+            world.sleep(Duration.ofSeconds(1));
+        }
+        ruling(Controller::releaseAll);
+        world.leap(windows.merged().multipliedBy(2).plusDays(1));
+        for (int run = 0; run < 3; run++) {
+            world.leap(Duration.ofDays(1));
+            List<String> problems = ruling(Controller::clean).problems();
+            if (!problems.isEmpty()) {
+                throw new AssertionError("janitor: " + problems);
+            }
+        }
+        judge.leavesNothing();
+        readBack();
+    }
+
+    /// What the controller does, as one of its own actors.
+    private <T> T ruling(Function<Controller, T> deed) {
+        Controller controller = controller().orElseThrow();
+        var done = new AtomicReference<T>();
+        controller
+                .node()
+                .start(
+                        "deed",
+                        () ->
+                                controller
+                                        .process()
+                                        .persist(controller::serves, () -> deed.apply(controller))
+                                        .ifPresent(done::set));
+        long deadline = world.nanos() + RECOVERS_WITHIN.toNanos();
+        while (done.get() == null) {
+            if (world.nanos() > deadline) {
+                throw new AssertionError("liveness: " + controller + " does not do it");
+            }
+            world.sleep(Duration.ofSeconds(1));
+        }
+        return done.get();
+    }
+
+    /// Whether every session that ever was is closed but those that were just begun.
+    private boolean isSettled() {
+        Optional<Catalog> catalog = controller().map(Controller::catalog);
+        return catalog.isPresent()
+                && catalog.get().sessions.values().stream()
+                        .allMatch(row ->
+                                row.state() == Catalog.State.CLOSED
+                                        || sessions.stream()
+                                                .anyMatch(one -> one.id().equals(row.id())));
     }
 }

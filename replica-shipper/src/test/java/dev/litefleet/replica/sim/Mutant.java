@@ -26,6 +26,8 @@ enum Mutant {
     TIMEOUT_MEANS_APPLIED,
     /// Takes an occupied slot for somebody else's.
     OCCUPIED_MEANS_SOMEONE_ELSE,
+    /// Asks the store with each heartbeat, whatever there is to do.
+    CHECKS_WITH_EACH_HEARTBEAT,
 
     // Writers that are not ours.
     /// Acknowledges slot k while slot k-1 is unresolved.
@@ -50,5 +52,32 @@ enum Mutant {
     FENCE_WALKS_PAST_FENCES,
     FENCE_ADVANCES_ON_TIMEOUT,
     /// Recovery takes the highest TXID listed for the coverage.
-    COVERAGE_IS_HIGHEST_TXID
+    COVERAGE_IS_HIGHEST_TXID,
+    /// Takes the next epoch's number for the epoch, whoever created its file.
+    EPOCH_WITHOUT_CONDITION,
+    /// Recovers what a log has of tenants that are erased.
+    RECOVERS_THE_DELETED,
+    /// Writes the receipt after the first listing that is empty.
+    ERASES_ONCE,
+
+    // Merges.
+    /// Merges files although one between them is missing.
+    MERGES_OVER_A_GAP,
+
+    // Janitors.
+    /// Keeps nothing from before the newest snapshot.
+    JANITOR_IGNORES_THE_WINDOW,
+    JANITOR_IGNORES_HOLDS,
+    /// Trims the part that is being written.
+    JANITOR_TRIMS_LIVE_PARTS,
+    JANITOR_DELETES_FENCES,
+    /// Goes by the time at which it looks, long after it knew to be the janitor.
+    JANITOR_TRUSTS_ITS_CLOCK,
+    /// Deletes segments by their age alone.
+    JANITOR_GOES_BY_AGE;
+
+    /// Whether it takes days to show.
+    boolean takesDays() {
+        return compareTo(RECOVERS_THE_DELETED) >= 0;
+    }
 }

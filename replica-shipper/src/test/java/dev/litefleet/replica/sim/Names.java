@@ -6,17 +6,20 @@ import dev.litefleet.replica.TenantKey;
 
 /// What things are called in the simulated fleet.
 final class Names {
-    private static final Lineage LINEAGE = new Lineage("01JD0000000000000000000000");
+    /// Of the catalog and of every tenant's first lineage.
+    static final String LINEAGE = "01JD0000000000000000000000";
 
     private Names() {}
 
     static TenantKey catalog() {
-        return new TenantKey(TenantId.CATALOG, LINEAGE);
+        return new TenantKey(TenantId.CATALOG, new Lineage(LINEAGE));
     }
 
     static TenantKey tenant(String name) {
-        return name.equals(TenantId.CATALOG.name())
-                ? catalog()
-                : new TenantKey(new TenantId(name), LINEAGE);
+        return tenant(name, LINEAGE);
+    }
+
+    static TenantKey tenant(String name, String lineage) {
+        return new TenantKey(new TenantId(name), new Lineage(lineage));
     }
 }

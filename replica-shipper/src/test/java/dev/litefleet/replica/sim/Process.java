@@ -35,15 +35,40 @@ final class Process {
     private final Path folder;
     private int files;
 
+    /// @param folder for everybody's; this one's is in it, and new
     Process(SimTasks world, SimObjectStore store, Path folder, String name) {
         this.node = world.node(name);
         this.store = store.link();
         this.random = world.fork();
-        this.folder = folder;
+        this.folder = folder.resolve(name);
+        try {
+            Files.createDirectories(this.folder);
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
     }
 
+    /// For temporary files, and nobody else's.
     Path folder() {
         return folder;
+    }
+
+    /// A file of its own.
+    Path file() {
+        return folder.resolve(++files + ".db");
+    }
+
+    /// What lies in its folder, in bytes.
+    long diskBytes() {
+        try (var all = Files.list(folder)) {
+            long bytes = 0;
+            for (Path file : all.toList()) {
+                bytes += Files.size(file);
+            }
+            return bytes;
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
     }
 
     /// Whether this is a fault's doing and no bug's.
@@ -84,7 +109,7 @@ final class Process {
         if (history.coverage().value() == 0) {
             return PageDb.empty(tenant);
         }
-        Path file = folder.resolve(node + "-" + ++files + ".db");
+        Path file = file();
         try {
             Hydrated hydrated =
                     Hydrator.hydrate(

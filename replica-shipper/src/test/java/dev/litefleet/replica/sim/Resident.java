@@ -5,9 +5,12 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.DerivedFile;
 import dev.litefleet.replica.history.Drain;
 import dev.litefleet.replica.history.DrainInput;
+import dev.litefleet.replica.history.HistoryDays;
 import dev.litefleet.replica.history.IndexPoint;
 import dev.litefleet.replica.history.LineageHistory;
 import dev.litefleet.replica.history.LogRef;
+import dev.litefleet.replica.history.MergeSchedule;
+import dev.litefleet.replica.history.Merges;
 import dev.litefleet.replica.history.Snapshotter;
 import dev.litefleet.replica.log.Commit;
 import dev.litefleet.replica.log.Entry;
@@ -17,8 +20,10 @@ import dev.litefleet.replica.log.SelfCheck;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.testing.PageDb;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 
@@ -35,6 +40,8 @@ final class Resident implements Runnable {
     private final Txid floor;
     private final List<IndexPoint> points = new ArrayList<>(); // durable, in no drain yet
     private final TreeMap<Txid, Boolean> drains = new TreeMap<>(); // by end; whether acknowledged
+    private final MergeSchedule merges = new MergeSchedule();
+    private boolean merging;
     private PageDb db;
     private long lastSequence;
     private long txidAtLastSequence;
@@ -94,11 +101,16 @@ final class Resident implements Runnable {
             case 5, 6 -> write(false);
             case 7, 8 -> read(false);
             case 9 -> read(true);
-            case 10 -> snapshot();
+            case 10 -> {
+                if (random.nextInt(4) == 0) {
+                    snapshot();
+                }
+            }
             case 11 -> session.process.node.sleep(Duration.ofMillis(random.nextInt(4000)));
             default -> session.process.node.sleep(Duration.ofMillis(random.nextInt(200)));
         }
-        if (points.size() >= fleet.drainAfter() || fleet.is(Mutant.DRAINS_WHAT_IS_NOT_DURABLE)) {
+        if (points.size() >= fleet.drainAfter(tenant)
+                || fleet.is(Mutant.DRAINS_WHAT_IS_NOT_DURABLE)) {
             drain();
         }
     }
@@ -200,27 +212,57 @@ final class Resident implements Runnable {
     }
 
     private void drain(DrainInput input) {
-        boolean done =
-                session.process
-                        .persist(
-                                () -> !session.ended(),
-                                () -> {
-                                    Drain.write(
-                                            session.process.store,
-                                            tenant,
-                                            input,
-                                            session.process.folder());
-                                    return true;
-                                })
-                        .isPresent();
-        if (!done) {
+        Optional<Long> bytes =
+                session.process.persist(
+                        () -> !session.ended(),
+                        () ->
+                                Drain.write(
+                                        session.process.store,
+                                        tenant,
+                                        input,
+                                        session.process.folder()));
+        if (bytes.isEmpty()) {
             return;
         }
+        merges.drained(bytes.get(), input.lastMillis());
+        long databaseBytes = (long) input.commit() * PageDb.PAGE;
         drains.put(input.max(), true);
         // Drained through here only if everything before is.
         while (!drains.isEmpty() && drains.firstEntry().getValue()) {
             session.log.drained(tenant, drains.pollFirstEntry().getKey());
         }
+        merge(databaseBytes);
+    }
+
+    /// As production's queue of merges does it: behind the drains, one at a time, and when one
+    /// fails the next drain asks again.
+    private void merge(long databaseBytes) {
+        Instant now = session.process.node.clock().instant();
+        if (merging || !(merges.filesDue(databaseBytes, now) || merges.indexDue())) {
+            return;
+        }
+        merging = true;
+        Process.unlessFault(() -> {
+            boolean index = merges.indexDue();
+            MergeSchedule.Look look = merges.look();
+            if (fleet.is(Mutant.MERGES_OVER_A_GAP)) {
+                fleet.mergeOverGap(session, tenant);
+            }
+            Merges.Done done =
+                    Merges.write(
+                            session.process.store,
+                            tenant,
+                            databaseBytes,
+                            now,
+                            session.process.folder());
+            fleet.merged(tenant, done.standing().objects(), done.standing().bytes(), databaseBytes);
+            if (index) {
+                HistoryDays.merge(session.process.store, tenant);
+            }
+            merges.done(look, done.standing());
+            return true;
+        });
+        merging = false;
     }
 
     private void snapshot() {
@@ -241,7 +283,7 @@ final class Resident implements Runnable {
             session.log.flush();
             session.log.awaitDurable(lastSequence, Duration.ofDays(1));
         }
-        while (!drains.isEmpty() || !points.isEmpty()) {
+        while (!drains.isEmpty() || !points.isEmpty() || merging) {
             drain();
             if (session.ended()) {
                 return;

@@ -90,6 +90,9 @@ final class Session {
 
     /// @return whether it need not register
     private boolean beat() {
+        if (fleet.is(Mutant.CHECKS_WITH_EACH_HEARTBEAT)) {
+            log.selfCheck();
+        }
         Slot durable = log.durable();
         for (Controller controller : fleet.controllers()) {
             long sent = process.node.nanos();
@@ -141,11 +144,12 @@ final class Session {
     }
 
     /// A controller's message: the tenant is yours.
-    Reply assign(String tenant, long number, long floor, long epoch) {
+    Reply assign(TenantKey key, long number, long floor, long epoch) {
         if (ended || epoch < epochSeen) {
             return new Reply(false, Optional.empty());
         }
         epochSeen = epoch;
+        String tenant = key.tenant().name();
         Resident resident = residents.get(tenant);
         long highest = seen.getOrDefault(tenant, 0L);
         boolean known = number <= highest && !fleet.is(Mutant.ASSIGNMENT_WITHOUT_NUMBER);
@@ -154,7 +158,7 @@ final class Session {
             return new Reply(same, same ? Optional.empty() : released(tenant, number));
         }
         seen.put(tenant, Math.max(highest, number));
-        var next = new Resident(this, Names.tenant(tenant), number, new Txid(floor));
+        var next = new Resident(this, key, number, new Txid(floor));
         residents.put(tenant, next);
         process.node.start("tenant-" + tenant, next);
         return new Reply(true, Optional.empty());
