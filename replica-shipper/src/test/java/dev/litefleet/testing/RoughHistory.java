@@ -50,18 +50,30 @@ public final class RoughHistory implements AutoCloseable {
     private long millis = EPOCH_MILLIS;
     private @Nullable CommittedPages captured;
     private boolean keepsImage = true;
+    private boolean incremental;
 
-    /// A history whose page size and auto_vacuum the seed decides too.
+    /// A history whose page size and auto_vacuum the seed decides too: 24 seeds in a row have every
+    /// page size of SQLite with every mode.
     public static RoughHistory seeded(Path folder, TenantKey tenant, long seed) {
-        int[] sizes = {4096, 512, 65536, 1024, 8192};
+        int[] sizes = {4096, 512, 65536, 1024, 8192, 2048, 16384, 32768};
+        String[] vacuums = {"full", "none", "incremental"};
         return new RoughHistory(
-                folder, tenant, seed, sizes[(int) Math.floorMod(seed, 5L)], seed % 2 == 0);
+                folder,
+                tenant,
+                seed,
+                sizes[(int) Math.floorMod(seed, 8L)],
+                vacuums[(int) Math.floorMod(seed, 3L)]);
     }
 
     /// @param folder an existing one; the database in it is named after the tenant and the lineage
     /// @param autoVacuum whether the database gives pages back
     public RoughHistory(
             Path folder, TenantKey tenant, long seed, int pageSize, boolean autoVacuum) {
+        this(folder, tenant, seed, pageSize, autoVacuum ? "full" : "none");
+    }
+
+    private RoughHistory(
+            Path folder, TenantKey tenant, long seed, int pageSize, String autoVacuum) {
         this.file = folder.resolve(tenant.tenant().name() + "-" + tenant.lineage().ulid() + ".db");
         this.tenant = tenant;
         this.pageSize = pageSize;
@@ -70,7 +82,8 @@ public final class RoughHistory implements AutoCloseable {
         try {
             connection = DriverManager.getConnection("jdbc:sqlite:" + file);
             run("pragma page_size = " + pageSize);
-            run("pragma auto_vacuum = " + (autoVacuum ? "full" : "none"));
+            run("pragma auto_vacuum = " + autoVacuum);
+            incremental = autoVacuum.equals("incremental");
             run("pragma journal_mode = wal");
             run("pragma wal_autocheckpoint = 0");
             run("pragma synchronous = off");
@@ -348,7 +361,14 @@ public final class RoughHistory implements AutoCloseable {
                     run("create index if not exists " + table + "_kind on " + table + "(kind, id)");
             case 3 -> run("drop index if exists " + table + "_kind");
             case 4 -> run("delete from " + table + " where id % 4 <> 0");
-            case 5 -> run("delete from " + table);
+            case 5 -> {
+                run("begin");
+                run("delete from " + table);
+                if (incremental) {
+                    run("pragma incremental_vacuum");
+                }
+                run("commit");
+            }
             case 6 -> run("vacuum");
             case 7 -> {
                 // Allocated and freed at once: pages that SQLite leaves unwritten.

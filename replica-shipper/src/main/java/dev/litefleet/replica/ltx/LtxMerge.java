@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.PriorityQueue;
 
 /// Merges consecutive LTX files into one: of each page the newest, of pages beyond the final size
-/// none. Holds one page of each file in memory.
+/// none. Holds one page of each file in memory. Blocks are copied as they are: the same inputs give
+/// the same bytes on every machine.
 public final class LtxMerge {
     /// An input at its current page.
     ///
@@ -38,7 +39,7 @@ public final class LtxMerge {
         for (Cursor newest = queue.poll(); newest != null; newest = queue.poll()) {
             int pgno = newest.file().pgno();
             if (pgno > last && pgno <= header.commit()) {
-                writer.page(pgno, newest.file().page(), 0);
+                newest.file().copyPage(writer);
             }
             last = pgno;
             advance(newest, queue);

@@ -33,6 +33,7 @@ public final class LtxReader implements AutoCloseable {
     private int limit;
     private long base;
     private int pgno;
+    private int frameLength; // of the current page, which ends at `at`
     private @Nullable LtxTrailer trailer;
 
     /// Begins to read, the header at once. The stream needs no buffer of its own.
@@ -111,6 +112,7 @@ public final class LtxReader implements AutoCloseable {
         index.uvarint(length);
         at += length;
         pgno = next;
+        frameLength = length;
         return true;
     }
 
@@ -122,6 +124,18 @@ public final class LtxReader implements AutoCloseable {
     /// The current page, `pageSize` bytes; overwritten by [#next].
     public byte[] page() {
         return page;
+    }
+
+    /// Writes the current page: its block as it stands in this file, so that a file put together
+    /// from others depends on them alone, and not on which LZ4 library compressed it where (two of
+    /// them give different blocks for one page). Only Litestream's old kind is compressed anew.
+    void copyPage(LtxWriter writer) {
+        int start = at - frameLength;
+        if (Bytes.u16(window, start + 4) == PageFrame.BLOCK_FLAG) {
+            writer.block(pgno, page, window, start, frameLength);
+        } else {
+            writer.page(pgno, page, 0);
+        }
     }
 
     /// The verified end of the file.

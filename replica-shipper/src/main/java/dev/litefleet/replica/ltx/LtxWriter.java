@@ -56,6 +56,22 @@ public final class LtxWriter implements AutoCloseable {
     /// @throws IllegalStateException if the page may not follow
     /// @throws UncheckedIOException if the stream refuses the bytes
     public void page(int pgno, byte[] pages, int offset) {
+        int size =
+                Lz4Block.compress(
+                        pages, offset, header.pageSize(), frame, PageFrame.BLOCK_HEADER_BYTES);
+        Bytes.put32(frame, 0, pgno);
+        Bytes.put32(frame, 6, size);
+        append(pgno, pages, offset, frame, 0, PageFrame.BLOCK_HEADER_BYTES + size);
+    }
+
+    /// Writes a page whose block frame stands at `frames[at ..]`, `length` bytes of it.
+    ///
+    /// @param page what the block decompresses to; not checked
+    void block(int pgno, byte[] page, byte[] frames, int at, int length) {
+        append(pgno, page, 0, frames, at, length);
+    }
+
+    private void append(int pgno, byte[] pages, int offset, byte[] frames, int at, int length) {
         if (pgno <= lastPgno || pgno > header.commit() || pgno == lockPage || finished) {
             throw new IllegalStateException(
                     "page %d may not follow page %d of %d"
@@ -63,17 +79,12 @@ public final class LtxWriter implements AutoCloseable {
         }
         requireNoGrowthBetween(lastPgno, pgno);
         lastPgno = pgno;
-        int pageSize = header.pageSize();
-        int size = Lz4Block.compress(pages, offset, pageSize, frame, PageFrame.BLOCK_HEADER_BYTES);
-        Bytes.put32(frame, 0, pgno);
-        Bytes.put32(frame, 6, size);
-        int length = PageFrame.BLOCK_HEADER_BYTES + size;
-        crc.update(frame, 0, PageFrame.BLOCK_HEADER_BYTES);
-        crc.update(pages, offset, pageSize);
+        crc.update(frames, at, PageFrame.BLOCK_HEADER_BYTES);
+        crc.update(pages, offset, header.pageSize());
         index.uvarint(pgno);
         index.uvarint(bytes);
         index.uvarint(length);
-        write(frame, length);
+        write(frames, at, length);
     }
 
     /// Writes index and trailer and flushes the stream; does not close it.
@@ -116,8 +127,12 @@ public final class LtxWriter implements AutoCloseable {
     }
 
     private void write(byte[] from, int length) {
+        write(from, 0, length);
+    }
+
+    private void write(byte[] from, int offset, int length) {
         try {
-            out.write(from, 0, length);
+            out.write(from, offset, length);
         } catch (IOException e) {
             throw new UncheckedIOException("write ltx", e);
         }

@@ -9,8 +9,10 @@ import dev.litefleet.replica.Txid;
 import dev.litefleet.testing.Seeds;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -68,6 +70,59 @@ final class LtxMergeTest {
             assertThat(merged.page()).isEqualTo(page);
         });
         assertThat(merged.next()).isFalse();
+    }
+
+    /// Blocks as another LZ4 library writes them stay as they are, so two machines with different
+    /// libraries (native, plain Java, another processor) merge the same files to the same bytes.
+    @Test
+    void bytesOfAMergeDependOnItsInputsAlone() {
+        byte[] page = new byte[512];
+        var first = new ByteArrayOutputStream();
+        var writer =
+                new LtxWriter(first, LtxHeader.derived(512, 2, new Txid(1), new Txid(1), 0, 0), 0);
+        byte[] theirs = literalsOnly(1, page);
+        writer.block(1, page, theirs, 0, theirs.length);
+        writer.page(2, page, 0);
+        writer.finish();
+        var out = new ByteArrayOutputStream();
+
+        LtxMerge.merge(
+                List.of(
+                        reader(first.toByteArray(), true),
+                        reader(
+                                write(
+                                        LtxHeader.derived(512, 2, new Txid(2), new Txid(2), 0, 0),
+                                        2,
+                                        new TreeMap<>(Map.of(2, page))),
+                                true)),
+                out);
+
+        var expected = new ByteArrayOutputStream();
+        var same =
+                new LtxWriter(
+                        expected, LtxHeader.derived(512, 2, new Txid(1), new Txid(2), 0, 0), 0);
+        same.block(1, page, theirs, 0, theirs.length);
+        same.page(2, page, 0);
+        same.finish();
+        assertThat(out.toByteArray()).isEqualTo(expected.toByteArray());
+    }
+
+    /// A frame whose block compresses nothing: the token, the length in steps of 255, the bytes.
+    private static byte[] literalsOnly(int pgno, byte[] page) {
+        var block = new ByteArrayOutputStream();
+        block.write(0xf0);
+        int rest = page.length - 15;
+        for (; rest >= 255; rest -= 255) {
+            block.write(255);
+        }
+        block.write(rest);
+        block.writeBytes(page);
+        return ByteBuffer.allocate(PageFrame.BLOCK_HEADER_BYTES + block.size())
+                .putInt(pgno)
+                .putShort((short) PageFrame.BLOCK_FLAG)
+                .putInt(block.size())
+                .put(block.toByteArray())
+                .array();
     }
 
     @Test

@@ -83,6 +83,11 @@ final class BudgetSim {
             return (double) requests() / commits;
         }
 
+        /// Log and drains; the pages of one commit are 8 KiB.
+        private long bytesPerCommit() {
+            return link.bytesSent() / commits;
+        }
+
         private List<Tenant> tenants(int count) {
             return IntStream.range(0, count).mapToObj(i -> new Tenant(this, i)).toList();
         }
@@ -295,6 +300,7 @@ final class BudgetSim {
                     // One a minute by lingering, and what drains flush.
                     assertThat(segments).isLessThanOrEqualTo(2 + 60 + 12);
                     assertThat(load.drains).isLessThanOrEqualTo(100 * 13);
+                    assertThat(load.bytesPerCommit()).isLessThanOrEqualTo(12_000);
                 });
     }
 
@@ -303,10 +309,12 @@ final class BudgetSim {
         Load async = play(reporter, load -> steadily(load, false));
 
         assertThat(async.requestsPerCommit()).isLessThanOrEqualTo(0.12);
+        assertThat(async.bytesPerCommit()).isLessThanOrEqualTo(9_000);
 
         Load sync = play(reporter, load -> steadily(load, true));
 
         assertThat(sync.requestsPerCommit()).isLessThanOrEqualTo(1.01);
+        assertThat(sync.bytesPerCommit()).isLessThanOrEqualTo(9_200);
     }
 
     private static void steadily(Load load, boolean sync) {
@@ -331,6 +339,7 @@ final class BudgetSim {
                         });
 
         assertThat(wave.requestsPerCommit()).isLessThanOrEqualTo(0.4);
+        assertThat(wave.bytesPerCommit()).isLessThanOrEqualTo(9_000);
     }
 
     @Test
@@ -348,5 +357,6 @@ final class BudgetSim {
 
         // 8 MiB of pages in segments of 4 MiB, and the log's first slot twice.
         assertThat(burst.requests()).isLessThanOrEqualTo(3 + 3);
+        assertThat(burst.bytesPerCommit()).isLessThanOrEqualTo(9_000);
     }
 }
