@@ -116,6 +116,12 @@ final class FleetJudge implements AutoCloseable {
         world.fail(new Broken(words.formatted(parts)));
     }
 
+    /// The catalog, for people.
+    @Override
+    public String toString() {
+        return "tenants " + tenants + ", sessions " + sessions;
+    }
+
     long acks() {
         return acks;
     }

@@ -285,6 +285,22 @@ final class SimController {
         return asked(now -> now.route(tenant)).orElse(false);
     }
 
+    /// As [#route], and tells the way.
+    @Nullable Route way(TenantId tenant) {
+        return asked(now -> now.way(tenant)).flatMap(Function.identity()).orElse(null);
+    }
+
+    /// Where this way leads nobody knows the tenant.
+    @Nullable Route routeAgain(TenantId tenant, Route refused) {
+        return asked(
+                        now -> {
+                            now.assign.doubt(tenant, refused);
+                            return now.way(tenant);
+                        })
+                .flatMap(Function.identity())
+                .orElse(null);
+    }
+
     /// Takes the tenant from whoever has it.
     boolean move(TenantId tenant) {
         return asked(
@@ -492,8 +508,12 @@ final class SimController {
         }
 
         private boolean route(TenantId tenant) {
+            return way(tenant).isPresent();
+        }
+
+        private Optional<Route> way(TenantId tenant) {
             if (!routing.add(tenant)) {
-                return false;
+                return Optional.empty();
             }
             try {
                 if (fleet.is(FleetMutant.TELLS_BEFORE_CATALOG)) {
@@ -501,7 +521,7 @@ final class SimController {
                 }
                 Route route = assign.run(tenant);
                 fleet.judge.routed(tenant, route.session(), route.number());
-                return true;
+                return Optional.of(route);
             } finally {
                 routing.remove(tenant);
             }

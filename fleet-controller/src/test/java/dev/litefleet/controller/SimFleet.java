@@ -1,5 +1,6 @@
 package dev.litefleet.controller;
 
+import dev.litefleet.controller.operation.Route;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.testing.SimObjectStore;
 import dev.litefleet.testing.SimTasks;
@@ -76,6 +77,7 @@ final class SimFleet implements AutoCloseable {
         this.rateMax = rateMax;
         random = world.fork();
         store = new SimObjectStore(world, random.nextInt(3) * 6, (_, _) -> {});
+        store.longPages();
         judge = new FleetJudge(world, store.objects());
         store.onCreated((key, _) -> judge.created(key));
         wire = new SimWire(world, random.nextInt(3) * 8);
@@ -288,6 +290,9 @@ final class SimFleet implements AutoCloseable {
                 insist(operator, one -> one.route(tenant));
             }
             world.sleep(Duration.ofMillis(5000 + random.nextInt(2000)));
+            if (workers.isEmpty()) {
+                continue; // Both have just died of what is wrong here.
+            }
             SimWorker silent = workers.get(random.nextInt(workers.size()));
             reader = silent;
             world.sleep(Duration.ofSeconds(1));
@@ -363,15 +368,35 @@ final class SimFleet implements AutoCloseable {
                             List<SimController> all = controllers();
                             if (!all.isEmpty()) {
                                 SimController one = all.get(random.nextInt(all.size()));
-                                boolean moves = !healed && random.nextInt(12) == 0;
-                                wire.ask(
-                                        client,
-                                        one.node(),
-                                        () -> moves ? one.move(tenant) : one.route(tenant));
+                                if (!healed && random.nextInt(12) == 0) {
+                                    wire.ask(client, one.node(), () -> one.move(tenant));
+                                } else {
+                                    visit(client, one, tenant);
+                                }
                             }
                             world.sleep(Duration.ofMillis(300 + random.nextInt(1700)));
                         }
                     });
+        }
+    }
+
+    /// As a gateway does it: asks for the way, goes it, and says so if the tenant is not there, as
+    /// when the word of its release was lost.
+    private void visit(SimTasks.Node client, SimController controller, TenantId tenant) {
+        Optional<Route> way = wire.ask(client, controller.node(), () -> controller.way(tenant));
+        if (way.isEmpty()) {
+            return;
+        }
+        boolean refused =
+                at(way.get().address())
+                        .flatMap(worker ->
+                                wire.ask(
+                                        client,
+                                        worker.process.node(),
+                                        () -> worker.serves(tenant, way.get())))
+                        .equals(Optional.of(false));
+        if (refused) {
+            wire.ask(client, controller.node(), () -> controller.routeAgain(tenant, way.get()));
         }
     }
 
@@ -492,8 +517,8 @@ final class SimFleet implements AutoCloseable {
                 || serving() != 1) {
             if (world.nanos() > deadline) {
                 throw new AssertionError(
-                        "liveness: %d controllers serve, written before: %s"
-                                .formatted(serving(), before));
+                        "liveness: %d controllers serve, written before: %s; %s; workers %s"
+                                .formatted(serving(), before, judge, workers));
             }
             world.sleep(Duration.ofMillis(500));
         }

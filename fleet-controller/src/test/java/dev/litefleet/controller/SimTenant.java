@@ -56,6 +56,11 @@ final class SimTenant implements Runnable {
         this.db = PageDb.empty(key);
     }
 
+    @Override
+    public String toString() {
+        return key + " " + number + (releasing ? " releasing" : "");
+    }
+
     TenantKey key() {
         return key;
     }

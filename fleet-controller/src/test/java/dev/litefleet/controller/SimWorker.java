@@ -1,6 +1,7 @@
 package dev.litefleet.controller;
 
 import dev.litefleet.controller.catalog.Waiting;
+import dev.litefleet.controller.operation.Route;
 import dev.litefleet.replica.Lineage;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.TenantKey;
@@ -91,6 +92,16 @@ final class SimWorker {
 
     boolean ended() {
         return ended;
+    }
+
+    @Override
+    public String toString() {
+        return name
+                + (registered ? " registered" : "")
+                + (stopping ? " stopping" : "")
+                + (ended ? " ended" : "")
+                + " with "
+                + residents.values();
     }
 
     void start() {
@@ -251,6 +262,15 @@ final class SimWorker {
         residents.put(tenant, next);
         process.node().start("tenant-" + tenant, next);
         return AssignmentReply.taken();
+    }
+
+    /// Whether a request that came this way finds the tenant.
+    boolean serves(TenantId tenant, Route way) {
+        SimTenant resident = residents.get(tenant.name());
+        return !ended
+                && way.session().equals(id())
+                && resident != null
+                && resident.number() == way.number();
     }
 
     /// A controller's message: give the tenant back. Nothing is said while that is under way.
