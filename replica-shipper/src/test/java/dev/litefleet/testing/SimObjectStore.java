@@ -11,6 +11,7 @@ import dev.litefleet.replica.objects.StoreException.Denied;
 import dev.litefleet.replica.objects.StoreException.Unavailable;
 import dev.litefleet.replica.objects.TailRead;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.SequenceInputStream;
@@ -18,10 +19,12 @@ import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -41,6 +44,8 @@ public final class SimObjectStore implements ObjectStore {
     /// What operations ask of a store.
     public enum Verb {
         PUT,
+        /// A part of a body that is sent in parts; its PUT completes it.
+        PART,
         READ,
         LIST,
         DELETE
@@ -50,6 +55,7 @@ public final class SimObjectStore implements ObjectStore {
     public static final Duration EXPIRY = Duration.ofMinutes(15);
 
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
+    private static final int PART_BYTES = 1 << 10;
     private static final int PAGE_MAX = 7;
     private static final int LONG_PAGE_MAX = 60;
 
@@ -64,6 +70,10 @@ public final class SimObjectStore implements ObjectStore {
     private boolean down;
     private boolean prompt;
     private boolean longPages;
+    private boolean inParts;
+    private boolean completesLeft;
+    private final Map<Integer, Upload> uploads = new TreeMap<>(); // begun, not completed
+    private int uploadsBegun;
     private BiConsumer<String, Instant> created = (_, _) -> {};
     private Consumer<String> deleted = _ -> {};
 
@@ -115,6 +125,22 @@ public final class SimObjectStore implements ObjectStore {
     /// Most pages of listings may be longer from here on: for stores that fill for days.
     public void longPages() {
         longPages = true;
+    }
+
+    /// Bodies over a KiB are sent in parts from here on. Nothing of one is to be seen until its put
+    /// completes it; one that its sender left stays until somebody ends it.
+    public void inParts() {
+        inParts = true;
+    }
+
+    /// Uploads that are ended are completed instead, with what has come of them: as nobody does.
+    public void completeWhatIsLeft() {
+        completesLeft = true;
+    }
+
+    /// When the oldest upload in parts began that was neither completed nor ended.
+    public Optional<Instant> oldestUpload() {
+        return uploads.values().stream().map(Upload::began).min(Comparator.naturalOrder());
     }
 
     /// Hears the key of every object when it has been created, and when its put was signed.
@@ -178,10 +204,31 @@ public final class SimObjectStore implements ObjectStore {
     }
 
     @Override
+    public int abortUploads(String prefix, Instant before) {
+        return own.abortUploads(prefix, before);
+    }
+
+    @Override
     public void close() {}
 
     private static final class Answer {
         private @Nullable PutResult result;
+        private boolean gone; // the upload that it would have completed
+    }
+
+    private static final class Upload {
+        private final String key;
+        private final Instant began;
+        private final ByteArrayOutputStream parts = new ByteArrayOutputStream();
+
+        private Upload(String key, Instant began) {
+            this.key = key;
+            this.began = began;
+        }
+
+        private Instant began() {
+            return began;
+        }
     }
 
     /// One client's way to the store, with a count of what it asked for.
@@ -192,8 +239,15 @@ public final class SimObjectStore implements ObjectStore {
         private String lastRequest = "none";
         private boolean cut;
         private Consumer<String> sent = _ -> {};
+        private BiConsumer<Verb, String> around = (_, _) -> {};
 
         private Link() {}
+
+        /// Hears verb and key of every write twice, before it leaves and when its answer has come,
+        /// in the actor that writes; may kill that.
+        public void onWrite(BiConsumer<Verb, String> listener) {
+            around = listener;
+        }
 
         /// Hears the key of every put when it is sent; must not wait.
         public void onSend(Consumer<String> listener) {
@@ -237,6 +291,8 @@ public final class SimObjectStore implements ObjectStore {
             sending.accept(key, bytes);
             sent.accept(key);
             String request = "put " + key;
+            int upload = inParts && bytes.length > PART_BYTES ? upload(key, bytes) : 0;
+            around.accept(Verb.PUT, key);
             one(Verb.PUT, request);
             puts.add(world.nanos());
             bytesSent += bytes.length;
@@ -251,21 +307,24 @@ public final class SimObjectStore implements ObjectStore {
                     throw timeout(request);
                 }
                 case LATE -> {
-                    deliver(key, bytes, Duration.ofMillis(random.nextInt(120_000)), null, null);
+                    Duration late = Duration.ofMillis(random.nextInt(120_000));
+                    deliver(key, bytes, upload, late, null, null);
                     world.sleep(TIMEOUT);
                     throw timeout(request);
                 }
-                case TWICE ->
-                        deliver(key, bytes, Duration.ofMillis(random.nextInt(60_000)), null, null);
+                case TWICE -> {
+                    Duration late = Duration.ofMillis(random.nextInt(60_000));
+                    deliver(key, bytes, upload, late, null, null);
+                }
                 case ANSWER_LOST, NONE -> {}
             }
             var answer = new Answer();
             Tasks.Guard arrived = network.guard();
-            deliver(key, bytes, delay(), answer, arrived);
+            deliver(key, bytes, upload, delay(), answer, arrived);
             long deadline = world.nanos() + TIMEOUT.toNanos();
             arrived.lock();
             try {
-                while (answer.result == null && world.nanos() < deadline) {
+                while (answer.result == null && !answer.gone && world.nanos() < deadline) {
                     arrived.await(Duration.ofNanos(deadline - world.nanos()));
                 }
             } finally {
@@ -276,7 +335,68 @@ public final class SimObjectStore implements ObjectStore {
                 world.sleep(TIMEOUT);
                 throw timeout(request);
             }
+            around.accept(Verb.PUT, key);
             return result;
+        }
+
+        /// Sends all of a body but its completion.
+        ///
+        /// @return number of the upload
+        private int upload(String key, byte[] bytes) {
+            int number = ++uploadsBegun;
+            for (int at = 0; at < bytes.length; at += PART_BYTES) {
+                String request = "put part " + at / PART_BYTES + " of " + key;
+                around.accept(Verb.PART, key);
+                one(Verb.PART, request);
+                // All parts together meet about as many faults as a body in one piece.
+                boolean spared = !cut && !down && random.nextInt(4) != 0;
+                Fault fault = spared ? Fault.NONE : fault();
+                if (fault == Fault.LOST || fault == Fault.LATE) {
+                    world.sleep(TIMEOUT);
+                    throw timeout(request);
+                }
+                travel();
+                if (fault == Fault.REFUSED) {
+                    throw refusal(request);
+                }
+                Upload upload = uploads.get(number);
+                if (at > 0 && upload == null) {
+                    throw new Unavailable(request, "404 NoSuchUpload", null);
+                }
+                uploads.computeIfAbsent(number, _ -> new Upload(key, world.clock().instant()))
+                        .parts
+                        .write(bytes, at, Math.min(PART_BYTES, bytes.length - at));
+                world.record(request);
+                travel();
+                if (cut || fault == Fault.ANSWER_LOST) {
+                    throw timeout(request);
+                }
+                around.accept(Verb.PART, key);
+            }
+            return number;
+        }
+
+        @Override
+        public int abortUploads(String prefix, Instant before) {
+            return read(
+                    Verb.LIST,
+                    "uploads " + prefix,
+                    () -> {
+                        List<Map.Entry<Integer, Upload>> old =
+                                uploads.entrySet().stream()
+                                        .filter(one ->
+                                                one.getValue().key.startsWith(prefix)
+                                                        && one.getValue().began.isBefore(before))
+                                        .toList();
+                        old.forEach(one -> {
+                            uploads.remove(one.getKey());
+                            if (completesLeft) {
+                                byte[] some = one.getValue().parts.toByteArray();
+                                deliver(one.getValue().key, some, 0, delay(), null, null);
+                            }
+                        });
+                        return old.size();
+                    });
         }
 
         @Override
@@ -327,6 +447,7 @@ public final class SimObjectStore implements ObjectStore {
         @Override
         public void delete(String key) {
             String request = "delete " + key;
+            around.accept(Verb.DELETE, key);
             one(Verb.DELETE, request);
             Fault fault = fault();
             if (fault == Fault.LATE || fault == Fault.TWICE) {
@@ -354,6 +475,7 @@ public final class SimObjectStore implements ObjectStore {
             if (cut || fault == Fault.ANSWER_LOST) {
                 throw timeout(request);
             }
+            around.accept(Verb.DELETE, key);
         }
 
         @Override
@@ -400,6 +522,7 @@ public final class SimObjectStore implements ObjectStore {
     private void deliver(
             String key,
             byte[] bytes,
+            int upload,
             Duration after,
             @Nullable Answer answer,
             Tasks.@Nullable Guard arrived) {
@@ -411,6 +534,11 @@ public final class SimObjectStore implements ObjectStore {
                     if (isExpired(signed)) {
                         world.record("expired " + key);
                         return; // 403, which nobody waits for any more.
+                    }
+                    if (upload > 0 && uploads.remove(upload) == null) {
+                        world.record("no upload " + key);
+                        gone(answer, arrived);
+                        return;
                     }
                     PutResult result = store.putIfAbsent(key, ObjectBody.of(bytes));
                     world.record(key + result);
@@ -426,6 +554,15 @@ public final class SimObjectStore implements ObjectStore {
                     arrived.signalAll();
                     arrived.unlock();
                 });
+    }
+
+    private void gone(@Nullable Answer answer, Tasks.@Nullable Guard arrived) {
+        if (answer != null && arrived != null) {
+            arrived.lock();
+            answer.gone = true;
+            arrived.signalAll();
+            arrived.unlock();
+        }
     }
 
     private boolean isExpired(Instant signed) {

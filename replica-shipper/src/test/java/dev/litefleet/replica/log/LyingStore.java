@@ -14,9 +14,12 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.random.RandomGenerator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// A store between one component and the real one that draws a wrong conclusion for it, as the
 /// component would have without the line that forbids it.
@@ -32,8 +35,13 @@ public final class LyingStore implements ObjectStore {
         /// What ends at or below the highest TXID listed is covered.
         COVERAGE_IS_HIGHEST_TXID,
         /// Every snapshot is from before any window.
-        SNAPSHOTS_ARE_OLD
+        SNAPSHOTS_ARE_OLD,
+        /// The bodies that a segment names go before it.
+        BODIES_GO_FIRST
     }
+
+    private static final Pattern SLOT =
+            Pattern.compile("log/([^/]+)/([^/]+)/([0-9a-f]{4})/([0-9a-f]{16})\\.zip");
 
     private final Lie lie;
     private final ObjectStore store;
@@ -65,7 +73,10 @@ public final class LyingStore implements ObjectStore {
                         throw new Misconfigured("put " + key, "not applied", unknown);
                     }
                 }
-                case OCCUPIED_MEANS_SOMEONE_ELSE, COVERAGE_IS_HIGHEST_TXID, SNAPSHOTS_ARE_OLD -> {}
+                case OCCUPIED_MEANS_SOMEONE_ELSE,
+                        COVERAGE_IS_HIGHEST_TXID,
+                        SNAPSHOTS_ARE_OLD,
+                        BODIES_GO_FIRST -> {}
             }
             throw unknown;
         }
@@ -150,7 +161,25 @@ public final class LyingStore implements ObjectStore {
 
     @Override
     public void delete(String key) {
+        Matcher slot = SLOT.matcher(key);
+        if (lie == Lie.BODIES_GO_FIRST && slot.matches()) {
+            var log = new LogName(slot.group(1), new SessionId(slot.group(2)));
+            int part = Integer.parseInt(slot.group(3), 16);
+            SegmentReader.read(store, log, new Slot(part, Long.parseLong(slot.group(4), 16)))
+                    .filter(SegmentReader.class::isInstance)
+                    .map(SegmentReader.class::cast)
+                    .ifPresent(segment ->
+                            segment.entries().stream()
+                                    .map(Entry::blob)
+                                    .filter(Objects::nonNull)
+                                    .forEach(blob -> store.delete(blob.key())));
+        }
         store.delete(key);
+    }
+
+    @Override
+    public int abortUploads(String prefix, Instant before) {
+        return store.abortUploads(prefix, before);
     }
 
     @Override

@@ -77,6 +77,10 @@ final class Controller {
         private boolean ended;
         private long at;
         private Slot durable = new Slot(1, 0);
+
+        private Grant(long at) {
+            this.at = at;
+        }
     }
 
     private record Acknowledged(String session, long number) {}
@@ -358,9 +362,7 @@ final class Controller {
     }
 
     private void adopt(String session) {
-        var grant = new Grant();
-        grant.at = servingSince;
-        grants.put(session, grant);
+        grants.put(session, new Grant(servingSince));
     }
 
     /// One change of the catalog at a time, durable before anybody sees it.
@@ -465,11 +467,15 @@ final class Controller {
         }
         Optional<Standing> standing =
                 Process.unlessFault(() -> change(next -> registered(next, worker, session)));
-        if (standing.isEmpty() || ended || !mayGrant()) {
+        if (standing.isEmpty() || ended) {
             return null;
         }
         if (standing.get() == Standing.LIVE) {
-            Grant grant = grants.computeIfAbsent(session, _ -> new Grant());
+            // Also if nothing may be granted now: whoever is in the catalog must lapse.
+            Grant grant = grants.computeIfAbsent(session, _ -> new Grant(node().nanos()));
+            if (!mayGrant()) {
+                return null;
+            }
             if (grant.ended) {
                 return new Beat(epoch, Standing.CLOSED);
             }

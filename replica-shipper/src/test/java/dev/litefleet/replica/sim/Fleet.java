@@ -43,6 +43,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -68,6 +69,18 @@ final class Fleet implements SimTasks.Story {
     private static final int LEAP_MINUTES_MAX = 24 * 60;
     private static final Duration RECOVERS_WITHIN = Duration.ofMinutes(3);
     private static final Duration RESTS_WITHIN = Duration.ofMinutes(5);
+
+    /// Work in which a process is killed at a write of it: before that has left, or when its answer
+    /// has come.
+    enum Work {
+        /// The janitor's plans and deletions, and those of erasures.
+        CLEANING,
+        /// Files that replace others.
+        MERGE,
+        BLOB,
+        /// A part of a body, other parts of which have been sent or are to be.
+        UPLOAD
+    }
 
     private final @Nullable Mutant mutant;
     private final boolean simplestWriter;
@@ -100,6 +113,9 @@ final class Fleet implements SimTasks.Story {
     private boolean erasing;
     private final List<Controller> stopped = new ArrayList<>(); // when they were about to clean
     private @Nullable Session reader;
+    private @Nullable Work trap; // whoever does this next dies
+    private int trapAfter; // so many writes of it
+    private final Map<Work, Integer> deaths = new EnumMap<>(Work.class);
     private boolean healed;
     private boolean quiet;
 
@@ -111,25 +127,41 @@ final class Fleet implements SimTasks.Story {
         this.folder = folder;
         this.mutant = mutant;
         random = world.fork();
-        store = new SimObjectStore(world, random.nextInt(4) * 8, (_, _) -> {});
+        int storeFaults = random.nextInt(4) * 8;
+        store =
+                new SimObjectStore(
+                        world, is(Mutant.REBATCHES_ON_RETRY) ? 24 : storeFaults, (_, _) -> {});
         store.mangle(random.nextInt(3) * 4);
         store.longPages();
+        store.inParts();
+        if (is(Mutant.JANITOR_COMPLETES_UPLOADS)) {
+            store.completeWhatIsLeft();
+        }
         int merged = 1 + random.nextInt(2);
         windows = new HistoryWindows(HistoryWindows.MIN, Duration.ofDays(merged));
         judge = new Judge(world, store.objects(), windows);
         store.onCreated(judge::created);
         store.onDeleted(judge::deleted);
-        wire = new SimWire(world, random.nextInt(3) * 10);
+        boolean restless =
+                is(Mutant.RELEASE_WITHOUT_NUMBER) || is(Mutant.ASSIGNMENT_WITHOUT_NUMBER);
+        int wireFaults = random.nextInt(3) * 10;
+        wire = new SimWire(world, restless ? 20 : wireFaults);
         workers = 2 + random.nextInt(2);
         tenants = 2 + random.nextInt(2);
-        movesOneIn = random.nextInt(3) == 0 ? 1000 : 5 + random.nextInt(40);
+        int moves = random.nextInt(3) == 0 ? 1000 : 5 + random.nextInt(40);
+        movesOneIn = restless ? 5 : moves;
         drainAfter = 1 + random.nextInt(8);
         trouble = Duration.ofSeconds(30 + random.nextInt(60));
         parts = random.nextBoolean();
-        blobs = random.nextInt(3) == 0;
+        blobs = random.nextInt(3) == 0 || is(Mutant.JANITOR_DELETES_BODIES_FIRST);
         boolean days = random.nextInt(3) == 0;
         ages = mutant == null ? days : mutant.takesDays();
         drifts = random.nextBoolean();
+    }
+
+    /// How often a process was killed in the middle of what.
+    Map<Work, Integer> deaths() {
+        return deaths;
     }
 
     boolean is(Mutant one) {
@@ -212,6 +244,26 @@ final class Fleet implements SimTasks.Story {
     /// Whether a machine slept whose monotonic clock the session's lease relies on.
     boolean slept(Session session) {
         return controllerSlept || slept.contains(session.process.node);
+    }
+
+    /// A process is about to write, or has been answered.
+    private void writes(Process process, SimObjectStore.Verb verb, String key) {
+        Work work = trap;
+        if (work != null && !process.node.dead() && isOf(work, verb, key) && trapAfter-- <= 0) {
+            trap = null;
+            deaths.merge(work, 1, Integer::sum);
+            kill(process);
+            world.yield();
+        }
+    }
+
+    private static boolean isOf(Work work, SimObjectStore.Verb verb, String key) {
+        return switch (work) {
+            case CLEANING -> verb == SimObjectStore.Verb.DELETE || key.startsWith("janitor/");
+            case MERGE -> key.matches("tenants/.*/000[239]/.*");
+            case BLOB -> key.contains("/blobs/");
+            case UPLOAD -> verb == SimObjectStore.Verb.PART;
+        };
     }
 
     // Where mutants take somebody's place.
@@ -325,11 +377,14 @@ final class Fleet implements SimTasks.Story {
 
     /// One run of the janitor.
     JanitorReport clean(Process process, Janitor.Facts facts, Instant known) {
+        LyingStore.Lie lie =
+                switch (mutant) {
+                    case JANITOR_IGNORES_THE_WINDOW -> LyingStore.Lie.SNAPSHOTS_ARE_OLD;
+                    case JANITOR_DELETES_BODIES_FIRST -> LyingStore.Lie.BODIES_GO_FIRST;
+                    case null, default -> null;
+                };
         ObjectStore from =
-                is(Mutant.JANITOR_IGNORES_THE_WINDOW)
-                        ? new LyingStore(
-                                LyingStore.Lie.SNAPSHOTS_ARE_OLD, process.store, world.fork())
-                        : process.store;
+                lie == null ? process.store : new LyingStore(lie, process.store, world.fork());
         JanitorReport report =
                 Janitor.run(
                         from,
@@ -446,6 +501,7 @@ final class Fleet implements SimTasks.Story {
             process.node.setClock(Duration.ofMinutes(random.nextInt(2880) - 1440));
         }
         drift(process);
+        process.store.onWrite((verb, key) -> writes(process, verb, key));
         var session = new Session(this, worker, process);
         sessions.add(session);
         known.put(session.id(), session);
@@ -471,6 +527,7 @@ final class Fleet implements SimTasks.Story {
     private void beginController(String name) {
         var process = new Process(world, store, folder, name + "-" + world.steps());
         drift(process);
+        process.store.onWrite((verb, key) -> writes(process, verb, key));
         var controller = new Controller(this, name, process);
         controllers.add(controller);
         controller.start();
@@ -616,6 +673,10 @@ final class Fleet implements SimTasks.Story {
         }
         Process process = somebody();
         Duration time = Duration.ofMillis(random.nextInt(20_000));
+        if (random.nextInt(4) == 0) {
+            trap = Work.values()[random.nextInt(Work.values().length)];
+            trapAfter = random.nextInt(12);
+        }
         switch (random.nextInt(14)) {
             case 0, 1 -> during(time, process.node::pause, process.node::resume);
             case 2 -> {
@@ -691,6 +752,7 @@ final class Fleet implements SimTasks.Story {
 
     private void heal() {
         healed = true;
+        trap = null;
         world.sleep(Duration.ofSeconds(40)); // The last misfortune ends.
         wire.calm();
         store.calm();
@@ -849,6 +911,11 @@ final class Fleet implements SimTasks.Story {
             }
         }
         judge.leavesNothing();
+        store.oldestUpload()
+                .filter(began -> began.isBefore(world.clock().instant().minus(Duration.ofDays(3))))
+                .ifPresent(began -> {
+                    throw new AssertionError("an upload of " + began + " is still there");
+                });
         readBack();
     }
 

@@ -22,7 +22,6 @@ import dev.litefleet.replica.ltx.LtxReader;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.PageDb;
 import dev.litefleet.testing.SimTasks;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Instant;
@@ -149,7 +148,7 @@ final class Judge {
         }
     }
 
-    /// P5, G1, G2: an object is gone.
+    /// P5, G1, G2, G3: an object is gone; whoever deleted it may be dead by now.
     void deleted(String key) {
         deletions++;
         Matcher slot = SLOT.matcher(key);
@@ -165,6 +164,9 @@ final class Judge {
             }
         }
         for (Shelf shelf : List.copyOf(shelves.values())) {
+            if (shelf.isBody(key)) {
+                broken("G3: body %s was deleted before the segment that names it", key);
+            }
             if (shelf.deleted(key)) {
                 shelf.lost(now(), windows)
                         .ifPresent(state ->
@@ -242,7 +244,7 @@ final class Judge {
     /// W7: a derived file holds what is durable and nothing else, all of it, page by page.
     private void derived(TenantKey tenant, String key) {
         byte[] bytes = objects.get(key).orElseThrow();
-        try (var ltx = new LtxReader(key, new ByteArrayInputStream(bytes))) {
+        try (var ltx = new LtxReader(key, bytes)) {
             LtxHeader header = ltx.header();
             Long sum = states(tenant).get(header.max().value());
             if (sum == null || sum != header.nodeId()) {

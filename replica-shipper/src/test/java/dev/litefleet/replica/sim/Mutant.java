@@ -74,7 +74,11 @@ enum Mutant {
     /// Goes by the time at which it looks, long after it knew to be the janitor.
     JANITOR_TRUSTS_ITS_CLOCK,
     /// Deletes segments by their age alone.
-    JANITOR_GOES_BY_AGE;
+    JANITOR_GOES_BY_AGE,
+    /// Deletes the bodies that a segment names before the segment: it may die between.
+    JANITOR_DELETES_BODIES_FIRST,
+    /// Completes what the dead have left of an upload in parts, instead of ending it.
+    JANITOR_COMPLETES_UPLOADS;
 
     /// Whether it takes days to show.
     boolean takesDays() {

@@ -134,6 +134,16 @@ final class Shelf {
         return HeldEntries.read(objects, tenant, new Txid(min), new Txid(max)).orElseThrow();
     }
 
+    /// Whether a segment that is there names it.
+    boolean isBody(String key) {
+        return key.startsWith("log/")
+                && entries.stream()
+                        .anyMatch(entry ->
+                                entry.blob().equals(key)
+                                        && !entry.key().equals(key)
+                                        && objects.head(entry.key()).isPresent());
+    }
+
     /// @return whether it had anything there
     boolean deleted(String key) {
         return files.remove(key) != null
