@@ -291,7 +291,10 @@ public final class SimObjectStore implements ObjectStore {
             sending.accept(key, bytes);
             sent.accept(key);
             String request = "put " + key;
-            int upload = inParts && bytes.length > PART_BYTES ? upload(key, bytes) : 0;
+            int upload = inParts && bytes.length > PART_BYTES ? ++uploadsBegun : 0;
+            if (upload > 0) {
+                upload(upload, key, bytes);
+            }
             around.accept(Verb.PUT, key);
             one(Verb.PUT, request);
             puts.add(world.nanos());
@@ -300,10 +303,12 @@ public final class SimObjectStore implements ObjectStore {
             switch (fault) {
                 case REFUSED -> {
                     travel();
+                    uploads.remove(upload);
                     throw refusal(request);
                 }
                 case LOST -> {
                     world.sleep(TIMEOUT);
+                    uploads.remove(upload);
                     throw timeout(request);
                 }
                 case LATE -> {
@@ -339,11 +344,18 @@ public final class SimObjectStore implements ObjectStore {
             return result;
         }
 
-        /// Sends all of a body but its completion.
-        ///
-        /// @return number of the upload
-        private int upload(String key, byte[] bytes) {
-            int number = ++uploadsBegun;
+        /// Sends all of a body but its completion. Who lives to see it fail ends it, as S3's client
+        /// does.
+        private void upload(int number, String key, byte[] bytes) {
+            try {
+                sendParts(number, key, bytes);
+            } catch (StoreException failed) {
+                uploads.remove(number);
+                throw failed;
+            }
+        }
+
+        private void sendParts(int number, String key, byte[] bytes) {
             for (int at = 0; at < bytes.length; at += PART_BYTES) {
                 String request = "put part " + at / PART_BYTES + " of " + key;
                 around.accept(Verb.PART, key);
@@ -373,7 +385,6 @@ public final class SimObjectStore implements ObjectStore {
                 }
                 around.accept(Verb.PART, key);
             }
-            return number;
         }
 
         @Override
