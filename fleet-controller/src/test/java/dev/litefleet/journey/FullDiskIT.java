@@ -193,8 +193,11 @@ final class FullDiskIT {
 
         Answer refused = execute(tenants.getFirst(), "select count(*) from rows");
         assertThat(refused.ok()).isFalse();
-        assertThat(refused.code()).as(refused.body()).isNotEmpty();
-        System.out.println("hydration without room: " + refused.status() + " " + refused.body());
+        assertThat(refused.code()).as(refused.body()).isEqualTo("DISK_FULL");
+        assertThat(refused.status()).isEqualTo(507);
+        assertThat(refused.body()).contains("free space there or enlarge the volume");
+        // Nor is the tenant called broken while nobody looks again.
+        assertThat(execute(tenants.getFirst(), "select 1").code()).isEqualTo("DISK_FULL");
         assertThat(rows(tenants.getLast())).hasSize(1);
         try (var files = Files.walk(mount)) {
             assertThat(files).noneMatch(file -> file.toString().endsWith(".hydrating"));

@@ -221,6 +221,42 @@ public abstract sealed class ReplicaException extends RuntimeException {
         }
     }
 
+    /// The local disk has less room than is needed. Nothing is wrong with the history or with what
+    /// was asked for; free space, and ask again.
+    public static final class DiskFull extends ReplicaException {
+        private final long bytes;
+
+        /// @param what does not fit
+        /// @param bytes it needs
+        /// @param free bytes there are
+        public DiskFull(String what, long bytes, long free) {
+            super(
+                    "%s needs %d bytes and the local disk has %d left; free space there or enlarge the volume, then try again"
+                            .formatted(what, bytes, free));
+            this.bytes = bytes;
+        }
+
+        /// The disk was full in the middle of it: how much it needs nobody knows.
+        public DiskFull(String what, Throwable cause) {
+            super(
+                    what
+                            + " does not fit on the local disk, which is full; free space there or"
+                            + " enlarge the volume, then try again",
+                    cause);
+            this.bytes = 0;
+        }
+
+        /// What it needs; 0 if that is not known.
+        public long bytes() {
+            return bytes;
+        }
+
+        @Override
+        public String code() {
+            return "DISK_FULL";
+        }
+    }
+
     /// The object was written in a format this version does not know. A newer one may.
     public static final class UnsupportedFormat extends ReplicaException {
         /// @param format what was found, as in `ltx flags 0x0`

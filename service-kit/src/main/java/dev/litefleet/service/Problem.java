@@ -2,6 +2,7 @@ package dev.litefleet.service;
 
 import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.DiskFull;
 import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
@@ -91,6 +92,7 @@ public record Problem(
             case PointNotFound none -> notFound(none);
             case InconsistentStore _ -> new Problem(500, failure.code(), detail, false);
             case TooLarge _ -> new Problem(413, failure.code(), detail, false);
+            case DiskFull _ -> new Problem(507, failure.code(), detail, true);
             case UnsupportedFormat _ -> new Problem(500, failure.code(), detail, false);
         };
     }

@@ -8,6 +8,7 @@ import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.Point;
 import dev.litefleet.replica.Position;
 import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.DiskFull;
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.replica.ReplicaException.PointNotExact;
 import dev.litefleet.replica.ReplicaException.TooLarge;
@@ -69,6 +70,9 @@ public final class Hydrator {
     private static final Logger log = LoggerFactory.getLogger(Hydrator.class);
 
     // Reading on over frames that are not wanted is cheaper than another request.
+    /// Less than this is what a full disk has left: a write takes what there is before it fails.
+    private static final long FULL_BYTES = 64 << 10;
+
     private static final int GAP_BYTES_MAX = 256 << 10;
     private static final long KEPT_BYTES_MAX = 32 << 20;
 
@@ -139,7 +143,8 @@ public final class Hydrator {
     ///
     /// @throws Corrupt naming the object that is damaged and without which there is no way
     /// @throws PointNotExact if a segment that the plan needs is gone and no hold has copied it
-    /// @throws TooLarge if the database is over `limits` or does not fit on the disk
+    /// @throws TooLarge if the database is over `limits`
+    /// @throws DiskFull if it does not fit on the disk; nothing is left of it there
     /// @throws dev.litefleet.replica.objects.StoreException as the store
     /// @throws UncheckedIOException if the disk fails
     public static Hydrated hydrate(
@@ -202,10 +207,29 @@ public final class Hydrator {
             syncFolder(target.toAbsolutePath().getParent());
             return hydrated;
         } catch (IOException failed) {
-            throw new UncheckedIOException("cannot write " + target, failed);
+            throw full(target)
+                    ? new DiskFull("database " + plan.tenant(), failed)
+                    : new UncheckedIOException("cannot write " + target, failed);
+        } catch (UncheckedIOException failed) {
+            throw full(target) ? new DiskFull("database " + plan.tenant(), failed) : failed;
         } finally {
             deleteLeftOver(temporary);
         }
+    }
+
+    /// Whether the disk is what a write failed for. While the file that did not fit is still there:
+    /// the JDK says it in words only, of the system's language.
+    private static boolean full(Path target) {
+        try {
+            return free(target) < FULL_BYTES;
+        } catch (IOException gone) {
+            return false;
+        }
+    }
+
+    private static long free(Path file) throws IOException {
+        Path folder = file.toAbsolutePath().getParent();
+        return Files.getFileStore(folder == null ? file : folder).getUsableSpace();
     }
 
     private static void deleteLeftOver(Path temporary) {
@@ -311,10 +335,9 @@ public final class Hydrator {
                     "databaseBytesMax",
                     limits.databaseBytesMax());
         }
-        Path folder = temporary.toAbsolutePath().getParent();
-        long free = Files.getFileStore(folder == null ? temporary : folder).getUsableSpace();
+        long free = free(temporary);
         if (bytes > free) {
-            throw new TooLarge("database " + plan.tenant(), bytes, "diskFree", free);
+            throw new DiskFull("database " + plan.tenant(), bytes, free);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.litefleet.replica.history;
 import dev.litefleet.replica.LockPage;
 import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.DiskFull;
 import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.replica.ReplicaException.UnsupportedFormat;
 import dev.litefleet.replica.TenantKey;
@@ -845,6 +846,7 @@ public final class Verifier {
             case Corrupt corrupt -> report(Kind.CORRUPT, corrupt.key(), corrupt.offset(), text);
             case UnsupportedFormat _ -> report(Kind.UNSUPPORTED, key, 0, text);
             case InconsistentStore _ -> report(Kind.INCONSISTENT, key, 0, text);
+            case DiskFull here -> throw here; // Says nothing of what is in the store.
             default -> report(Kind.CORRUPT, key, 0, text);
         }
     }

@@ -2,6 +2,7 @@ package dev.litefleet.worker.tenant;
 
 import dev.litefleet.replica.ReplicaException;
 import dev.litefleet.replica.ReplicaException.Corrupt;
+import dev.litefleet.replica.ReplicaException.DiskFull;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.MergeSchedule;
@@ -146,7 +147,10 @@ public final class Tenant {
                 }
                 case Failed(var cause, var until) -> {
                     if (tenants.now() < until) {
-                        request.reject(new TenantException.Broken(id().name(), cause));
+                        request.reject(
+                                cause instanceof DiskFull
+                                        ? cause
+                                        : new TenantException.Broken(id().name(), cause));
                         return;
                     }
                     await(request);
@@ -201,9 +205,13 @@ public final class Tenant {
         } catch (SqlFailure failed) {
             if (known != null && OpenTenant.losesFile(failed)) {
                 hydrate(null, least);
+            } else if (failed.code().equals("SQLITE_FULL")) {
+                full(new DiskFull("tenant " + id(), failed));
             } else {
                 fail(failed);
             }
+        } catch (DiskFull lacking) {
+            full(lacking);
         } catch (Corrupt damaged) {
             if (known != null) {
                 // The cache is only a cache.
@@ -289,6 +297,16 @@ public final class Tenant {
                 .setCause(failure)
                 .log("tenant could not be opened");
         settle(new Failed(failure, tenants.now() + RETRY.toNanos()), failure);
+    }
+
+    /// Nobody need look at the tenant, but at the disk. What can be made room of by then may do.
+    private void full(DiskFull lacking) {
+        log.atWarn()
+                .addKeyValue("tenant", id())
+                .addKeyValue("problem", lacking.getMessage())
+                .log("tenant could not be opened: the disk is full");
+        tenants.makeRoom(lacking.bytes());
+        settle(new Failed(lacking, tenants.now() + RETRY.toNanos()), lacking);
     }
 
     /// Ends an opening that failed.

@@ -324,25 +324,34 @@ public final class Tenants implements AutoCloseable {
         if (disk.enough()) {
             return true;
         }
-        if (evicting.compareAndSet(false, true)) {
-            shipping.tasks().start("evict", this::evictFiles);
-        }
+        makeRoom(0);
         return false;
     }
 
+    /// Begins to evict files of closed tenants until so much is free, at least the reserve. Never
+    /// blocks.
+    void makeRoom(long bytes) {
+        if (evicting.compareAndSet(false, true)) {
+            long least = Math.max(bytes, config.diskReserveBytes());
+            shipping.tasks().start("evict", () -> evictFiles(least));
+        }
+    }
+
     /// Deletes the files of closed tenants, those closed longest ago first, until there is room.
-    private void evictFiles() {
+    ///
+    /// @param least bytes that are then free, if there is that much to delete
+    private void evictFiles(long least) {
         try {
             List<Tenant> closed =
                     assigned.values().stream()
                             .sorted(Comparator.comparingLong(Tenant::hibernatedAt))
                             .toList();
             int evicted = 0;
-            if (disk.ask() < config.diskReserveBytes()) {
+            if (disk.ask() < least) {
                 evicted += files.dropLeft(assigned::containsKey, "the disk was full");
             }
             for (Tenant tenant : closed) {
-                if (disk.ask() >= config.diskReserveBytes()) {
+                if (disk.ask() >= least) {
                     break;
                 }
                 evicted += tenant.dropLocal() ? 1 : 0;
