@@ -311,11 +311,19 @@ final class Execution implements WritePermit.Claim {
 
     /// What is to be interrupted when the client goes away.
     private void working(@Nullable SqliteWork work) {
+        SqliteWork before;
         synchronized (running) {
+            before = interruptible;
             interruptible = work;
         }
-        if (work != null && context.cancelled()) {
-            work.cancel();
+        if (before != null) {
+            tenant.ran(before);
+        }
+        if (work != null) {
+            tenant.runs(work);
+            if (context.cancelled()) {
+                work.cancel();
+            }
         }
     }
 
@@ -365,8 +373,11 @@ final class Execution implements WritePermit.Claim {
 
     /// SQLite only knows that it was interrupted, or that it could not read.
     ///
-    /// @throws TenantException if the file is lost, and the tenant has stopped for it
+    /// @throws TenantException if the tenant has stopped, as it does if the file is lost
     private SqlFailure explained(SqlFailure failed, SqliteWork work) {
+        if (work.cancelled()) {
+            tenant.requireOpen();
+        }
         if (work.excessive() && failed.code().equals("SQLITE_INTERRUPT")) {
             return tenant.transactionTooLarge();
         }

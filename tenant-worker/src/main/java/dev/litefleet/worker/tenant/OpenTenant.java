@@ -7,12 +7,14 @@ import dev.litefleet.replica.sqlite.OpenMode;
 import dev.litefleet.replica.sqlite.SqlFailure;
 import dev.litefleet.replica.sqlite.SqlGate;
 import dev.litefleet.replica.sqlite.SqliteConnection;
+import dev.litefleet.replica.sqlite.SqliteWork;
 import dev.litefleet.worker.tenant.Stream.Place;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -40,6 +42,7 @@ final class OpenTenant {
     private final Deadlines.Entry deadline;
     private final Checkpointer checkpointer;
     private final LongSupplier ticker;
+    private final Set<SqliteWork> working = ConcurrentHashMap.newKeySet(); // statements that run
     private volatile @Nullable TenantException failure;
 
     OpenTenant(Tenant tenant, ShippedDatabase database, Tenants tenants) {
@@ -142,13 +145,34 @@ final class OpenTenant {
         }
     }
 
-    /// Fails everything that waits, and whatever comes: nothing of this tenant becomes durable any
-    /// more.
+    /// Fails everything that waits or runs, and whatever comes: nothing of this tenant becomes
+    /// durable any more. A statement that runs is interrupted: it could go on for as long as the
+    /// tenant's quota lets it, and whoever closes the tenant waits for it.
     void stop(TenantException why) {
         failure = why;
+        working.forEach(SqliteWork::cancel);
         database.gate().shatter(why);
         permit.expire(Deadlines.NEVER);
         roomMayBe();
+    }
+
+    /// A statement begins to run.
+    void runs(SqliteWork work) {
+        working.add(work);
+        if (failure != null) {
+            // Whoever stopped the tenant may not have seen it.
+            work.cancel();
+        }
+    }
+
+    /// How many run now.
+    int running() {
+        return working.size();
+    }
+
+    /// It has ended.
+    void ran(SqliteWork work) {
+        working.remove(work);
     }
 
     /// A drain has been written.
