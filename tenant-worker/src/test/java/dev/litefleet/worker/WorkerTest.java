@@ -81,9 +81,13 @@ final class WorkerTest {
     /// checked.
     @Test
     void workerThatMayNotListSaysSoAtItsStartAndLeavesItsFolderAlone() throws IOException {
-        Path kept = folder.resolve("w-1/tenants/acme/db");
+        Path own = folder.resolve("workers/w-1");
+        Path kept = own.resolve("tenants/acme/01KAHV5W6Q4R9T8Y7ZXCVBNM11/db");
         Files.createDirectories(kept.getParent());
         Files.writeString(kept, "kept");
+        // Whose log somebody still has to close.
+        String before = "01KAHV5W6Q4R9T8Y7ZXCVBNM00";
+        Files.writeString(own.resolve("lock"), before + "\n");
         try (var server = S3FaultServer.start()) {
             server.deny("LIST");
 
@@ -96,6 +100,8 @@ final class WorkerTest {
                     .hasMessageContaining("grant s3:ListBucket");
         }
         assertThat(kept).hasContent("kept");
+        assertThat(own.resolve("lock")).hasContent(before + "\n");
+        assertThat(own.resolve("quarantine")).doesNotExist();
     }
 
     /// Placement counts what is assigned, and a hibernated tenant stays assigned: a fleet of idle

@@ -73,16 +73,41 @@ final class LocalFileLossTest {
     }
 
     private void assertHistoryIsWhole() {
-        Txid last = get(session.tenants.release(tenant.id(), 1)).last();
+        assertHistoryIsWhole("acme", get(session.tenants.release(tenant.id(), 1)).last());
+    }
+
+    private void assertHistoryIsWhole(String name, Txid last) {
         assertThat(
                         Verifier.verify(
                                         store,
                                         new Verifier.Scope(
-                                                TestSession.key("acme"), List.of(), last, true),
+                                                TestSession.key(name), List.of(), last, true),
                                         session.tasks,
                                         dev.litefleet.replica.history.Progress.NONE)
                                 .problems())
                 .isEmpty();
+    }
+
+    /// The log may send it when the tenant has long been opened again below it: then it would hold
+    /// two commits of one TXID.
+    @Test
+    void commitThatTheLogStillHasLandsBeforeTheTenantOpensAgain() {
+        session.close();
+        session = TestSession.lingering(folder.resolve("w-2"), store);
+        tenant = session.assign("globex", Durability.ASYNC);
+        sql(tenant, "create table t(v)");
+        var open = ((TenantState.Active) tenant.state()).open();
+        session.log.flush();
+        get(open.database().gate(new Txid(1)));
+        sql(tenant, "insert into t values ('acknowledged')");
+        assertThat(open.database().durable()).isEqualTo(new Txid(1));
+
+        open.broken(new IllegalStateException("the disk failed"));
+
+        assertThat(eventually("select v from t")).containsExactly("acknowledged");
+        sql(tenant, "insert into t values ('after')");
+        assertThat(get(session.tenants.release(tenant.id(), 1)).last()).isEqualTo(new Txid(3));
+        assertHistoryIsWhole("globex", new Txid(3));
     }
 
     private void damage(long offset, int bytes) throws IOException {

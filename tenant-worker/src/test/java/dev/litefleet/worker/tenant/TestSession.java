@@ -87,6 +87,29 @@ final class TestSession implements AutoCloseable {
             TenantConfig tenantConfig,
             InstantSource clock,
             long scanBytesMin) {
+        this(folder, store, config, tenantConfig, clock, scanBytesMin, Duration.ofMillis(20));
+    }
+
+    /// One whose log does not send what nobody waits for.
+    static TestSession lingering(Path folder, ObjectStore store) {
+        return new TestSession(
+                folder,
+                store,
+                SHIPPING,
+                TenantConfig.DEFAULT,
+                InstantSource.system(),
+                64 << 20,
+                Duration.ofHours(1));
+    }
+
+    private TestSession(
+            Path folder,
+            ObjectStore store,
+            ShippingConfig config,
+            TenantConfig tenantConfig,
+            InstantSource clock,
+            long scanBytesMin,
+            Duration linger) {
         this.random = new SplittableRandom(System.nanoTime());
         this.name = new LogName("w-1", SessionId.create(InstantSource.system(), random));
         var holder = new CompletableFuture<Tenants>();
@@ -94,7 +117,7 @@ final class TestSession implements AutoCloseable {
                 new CommitLog(
                         store,
                         name,
-                        CommitLogConfig.DEFAULT.withLinger(Duration.ofMillis(20)),
+                        CommitLogConfig.DEFAULT.withLinger(linger),
                         tasks,
                         clock,
                         random.split(),

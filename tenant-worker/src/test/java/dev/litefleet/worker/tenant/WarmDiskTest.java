@@ -373,6 +373,77 @@ final class WarmDiskTest {
         assertThat(coverage()).isEqualTo(new Txid(BEFORE + 6));
     }
 
+    /// The store was put back to an older copy, and another session went on from there: what lies
+    /// below the frames has the same TXIDs and is something else.
+    @Test
+    void aheadFramesAboveAnotherHistoryAreKeptAside() {
+        var random = new SplittableRandom(11);
+        Life life = first(Durability.ASYNC);
+        life.acknowledged(life.insert(random));
+        get(life.database().gate(life.database().announced()));
+        life.way.down(true);
+        for (int i = 0; i < 3; i++) {
+            life.acknowledged(life.insert(random));
+        }
+        life.kill(folder.resolve("image"));
+        Txid floor = life.failover();
+        for (var object : store.list("tenants/acme/", "", 1000).objects()) {
+            store.delete(object.key());
+        }
+        var rival =
+                new Life(
+                        folder.resolve("rival"),
+                        USUAL,
+                        TenantConfig.DEFAULT,
+                        session -> session.assign("acme", Durability.SYNC));
+        sql(rival.tenant, "create table log(id integer primary key, v)");
+        for (int i = 1; i < floor.value(); i++) {
+            rival.acknowledged(rival.insert(random));
+        }
+        assertThat(get(rival.session.tenants.release(rival.tenant.id(), 1)).last())
+                .isEqualTo(floor);
+
+        Life after = next(folder.resolve("image"), USUAL, floor, life.id());
+
+        assertThat(prefix(after.tenant)).isEqualTo(rival.rows);
+        assertThat(folder.resolve("image/quarantine/acme/" + life.id())).exists();
+        verify(after, rival.rows);
+    }
+
+    /// The second session dies while it still reads what lies below them, before it has opened
+    /// anything: it was the last one that could have written the tenant, and has to say so.
+    @Test
+    void aheadFramesSurviveADeathInTheHydrationBelowThem() {
+        var random = new SplittableRandom(10);
+        Life life = first(Durability.ASYNC);
+        get(life.database().gate(life.database().announced()));
+        life.way.down(true);
+        for (int i = 0; i < 5; i++) {
+            life.acknowledged(life.insert(random));
+        }
+        life.kill(folder.resolve("image"));
+        Txid floor = life.failover();
+        Life second = next(folder.resolve("image"), USUAL, floor, life.id());
+        Path db = folder.resolve("image/tenants/acme/" + TestSession.LINEAGE + "/db");
+        assertThat(db).exists();
+        second.way.beforeRead(key -> {
+            if (!Files.exists(db)) {
+                second.kill(folder.resolve("image2"));
+                throw new Unavailable("get " + key, "dead", new IOException("dead"));
+            }
+        });
+        assertThat(send(second.tenant, null, "select 1")).failsWithin(Duration.ofSeconds(20));
+        assertThat(second.dead.getCount()).as("died in the hydration").isZero();
+        second.way.beforeRead(_ -> {});
+        Txid still = second.failover();
+        assertThat(still).isEqualTo(floor);
+
+        Life third = next(folder.resolve("image2"), USUAL, still, second.id());
+
+        assertThat(prefix(third.tenant)).isEqualTo(5);
+        verify(third, 5);
+    }
+
     /// Between two sessions that both die before they have drained anything.
     @Test
     void aheadFramesSurviveASecondDeath() {
