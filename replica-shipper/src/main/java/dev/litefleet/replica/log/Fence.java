@@ -35,6 +35,8 @@ public final class Fence {
 
     static final String ENTRY = "fence.json";
 
+    private static final Duration SILENCE_MAX = Duration.ofSeconds(30);
+
     private static final Logger log = LoggerFactory.getLogger(Fence.class);
 
     /// What the walk learned at a slot.
@@ -59,11 +61,14 @@ public final class Fence {
     }
 
     /// Closes the log and returns where it ends. May be called again, and by several at once: all
-    /// get the same answer. Waits and repeats while the store does not answer.
+    /// get the same answer. Repeats while the store does not answer, for 30 s without any answer: a
+    /// caller that wants to leave, or to do something else meanwhile, must get its turn.
     ///
     /// @param from slot 1 of the part that the catalog names in or after the commit that set
     ///   `fencing`, or a slot of that same part that the writer reported durable
     /// @param by this controller's session
+    /// @throws Unavailable if the store has been silent for too long; close again
+    /// @throws Denied the same with credentials that are refused
     /// @throws Misconfigured if the store refuses the fence for good
     /// @throws dev.litefleet.replica.ReplicaException if what is in the log makes no sense
     public static Closed close(
@@ -126,6 +131,7 @@ public final class Fence {
     private Closed walk(Slot from, Tasks tasks, RetryPace pace) {
         Slot at = from;
         int partListed = 0;
+        long heard = tasks.nanos();
         while (true) {
             try {
                 if (partListed != at.part()) {
@@ -139,9 +145,13 @@ public final class Fence {
                     case Step.GoOn(Slot next) -> at = next;
                 }
                 pace.answered();
+                heard = tasks.nanos();
             } catch (Unavailable | Denied noAnswer) {
                 // Nothing was learned, so nothing changes: the same slot again.
                 long now = tasks.nanos();
+                if (now - heard >= SILENCE_MAX.toNanos()) {
+                    throw noAnswer;
+                }
                 Duration pause = Duration.ofNanos(pace.nextRetry(now) - now);
                 log.atWarn()
                         .addKeyValue("log", name)
