@@ -66,8 +66,12 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
     /// What a recovery must cover: the segments below the fence, from the `undrained_from` of the
     /// highest of them. Slots that are gone from a part before the fence's count as covered.
     ///
+    /// Absence is never taken from a listing, which may be late: slots are asked for one by one, up
+    /// to the part fences, which stay for ever.
+    ///
     /// @param closed where the log ends
-    /// @throws InconsistentStore if a slot of the fence's own part is missing
+    /// @throws InconsistentStore if a slot of the fence's own part is missing, or a listing does
+    ///   not show the fence of a part before; recover again
     public static LogTail below(ObjectStore store, LogName log, Fence.Closed closed, Tasks tasks) {
         Slot end = closed.slot();
         var segments = new ArrayList<SegmentReader>();
@@ -107,18 +111,16 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
     /// The segments of an earlier part that were not trimmed yet, below its part fence.
     private static List<SegmentReader> whatIsLeft(
             ObjectStore store, LogName log, Slot start, Tasks tasks) {
-        List<Slot> slots =
-                SlotListing.of(store, log, start, Integer.MAX_VALUE).stream()
-                        .map(SlotListing.Found::slot)
-                        .toList();
+        Slot fence =
+                partFence(store, log, start, SlotListing.of(store, log, start, Integer.MAX_VALUE));
+        var slots = new ArrayList<Slot>();
+        for (Slot slot = start; slot.compareTo(fence) < 0; slot = slot.next()) {
+            slots.add(slot);
+        }
         var segments = new ArrayList<SegmentReader>();
         for (Optional<SlotObject> object : SlotReads.all(store, log, slots, tasks)) {
-            switch (object.orElse(null)) {
-                case null -> {}
-                case SegmentReader segment -> segments.add(segment);
-                case FenceObject _ -> {
-                    return segments;
-                }
+            if (object.orElse(null) instanceof SegmentReader segment) {
+                segments.add(segment);
             }
         }
         return segments;
@@ -140,10 +142,19 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
     private static Optional<Slot> lastSlotBefore(ObjectStore store, LogName log, int part) {
         NavigableSet<Integer> parts =
                 part == 1 ? new TreeSet<>() : SlotListing.parts(store, log).headSet(part, false);
+        if (part > 1 && !parts.contains(part - 1)) {
+            throw late(log, Slot.firstOf(part - 1));
+        }
         for (int before : parts.descendingSet()) {
-            List<SlotListing.Found> slots =
-                    SlotListing.of(store, log, Slot.firstOf(before), Integer.MAX_VALUE);
-            Slot fence = slots.isEmpty() ? Slot.FIRST : partFence(store, log, slots);
+            Slot first = Slot.firstOf(before);
+            List<SlotListing.Found> slots = SlotListing.of(store, log, first, Integer.MAX_VALUE);
+            Slot fence = partFence(store, log, first, slots);
+            if (fence.number() > 1) {
+                var previous = new Slot(before, fence.number() - 1);
+                if (segment(store, log, previous).isPresent()) {
+                    return Optional.of(previous);
+                }
+            }
             Optional<Slot> last =
                     slots.stream()
                             .map(SlotListing.Found::slot)
@@ -166,14 +177,20 @@ public record LogTail(List<SegmentReader> segments, Slot end, Optional<FenceObje
                 });
     }
 
-    private static Slot partFence(ObjectStore store, LogName log, List<SlotListing.Found> slots) {
+    /// @param from where the listing began, at or before the fence
+    private static Slot partFence(
+            ObjectStore store, LogName log, Slot from, List<SlotListing.Found> slots) {
         for (var found : slots) {
             if (isFence(store, log, found)) {
                 return found.slot();
             }
         }
-        throw new InconsistentStore(
-                slots.getLast().slot().key(log), "a part without a fence has a successor");
+        throw late(log, from);
+    }
+
+    private static InconsistentStore late(LogName log, Slot from) {
+        return new InconsistentStore(
+                from.key(log), "a listing from here shows no fence, but the log has a later part");
     }
 
     /// The first slot of a live part that is free or holds a fence.

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.litefleet.replica.ReplicaException.Corrupt;
 import dev.litefleet.replica.ReplicaException.HistoryIncomplete;
+import dev.litefleet.replica.ReplicaException.InconsistentStore;
 import dev.litefleet.replica.TenantKey;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.history.LoggedFleet.Resident;
@@ -12,19 +13,26 @@ import dev.litefleet.replica.log.Fence;
 import dev.litefleet.replica.log.Slot;
 import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.log.ThreadTasks;
+import dev.litefleet.replica.objects.ListPage;
 import dev.litefleet.replica.objects.ListedObject;
+import dev.litefleet.replica.objects.ObjectBody;
 import dev.litefleet.replica.objects.ObjectStore;
+import dev.litefleet.replica.objects.PutResult;
 import dev.litefleet.replica.objects.StoreException;
+import dev.litefleet.replica.objects.TailRead;
 import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.CountingObjectStore.Verb;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.testing.MemoryObjectStore;
 import dev.litefleet.testing.Seeds;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -345,6 +353,115 @@ final class RecoveryTest {
         }
     }
 
+    /// A listing that lacks the newest keys of the log, however many: the recovery says so, or does
+    /// all of it. What it left out without a word would be lost, as nobody recovers a closed log.
+    @Seeds(4)
+    void lateListingNeverMakesARecoveryForget(long seed) throws IOException {
+        try (var fleet = new LoggedFleet(store, folder, 2, seed)) {
+            var random = new SplittableRandom(seed);
+            // At every place in a part of three slots, its first one too.
+            for (int slot = 0; slot < 5 + (int) seed % 4; slot++) {
+                fleet.residents().get(random.nextInt(2)).live(1 + random.nextInt(2));
+                fleet.flush();
+            }
+            Fence.Closed closed = fleet.fence();
+            Map<TenantKey, Txid> durable = positions(fleet);
+            int keys = (int) store.listAll("log/").count();
+            int told = 0;
+            for (int late = 1; late <= keys; late++) {
+                MemoryObjectStore copy = fleet.copyOfLog();
+                Recovered recovered;
+                try {
+                    recovered = recover(new LateListing(copy, late), closed);
+                } catch (InconsistentStore said) {
+                    told++;
+                    recovered = recover(copy, closed);
+                }
+
+                assertThat(recovered.failed()).isEmpty();
+                for (Resident resident : fleet.residents()) {
+                    if (resident.history().position().txid().value() > 0) {
+                        assertThat(recovered.coverage())
+                                .as("%d late", late)
+                                .containsEntry(resident.tenant(), durable.get(resident.tenant()));
+                    }
+                }
+            }
+            assertThat(told).isPositive().isLessThan(keys);
+        }
+    }
+
+    /// Does not list the newest keys of the log.
+    private static final class LateListing implements ObjectStore {
+        private final ObjectStore store;
+        private final String end;
+
+        LateListing(ObjectStore store, int late) {
+            this.store = store;
+            List<String> keys = store.listAll("log/").map(ListedObject::key).toList();
+            this.end = keys.get(keys.size() - late);
+        }
+
+        @Override
+        public ListPage list(String prefix, String startAfter, int limit) {
+            ListPage page = store.list(prefix, startAfter, limit);
+            return new ListPage(
+                    page.objects().stream()
+                            .filter(object ->
+                                    !object.key().startsWith("log/")
+                                            || object.key().compareTo(end) < 0)
+                            .toList(),
+                    page.more());
+        }
+
+        @Override
+        public List<String> folders(String prefix) {
+            return store.folders(prefix).stream()
+                    .filter(folder -> !list(prefix + folder + "/", "", 1).objects().isEmpty())
+                    .toList();
+        }
+
+        @Override
+        public PutResult putIfAbsent(String key, ObjectBody body) {
+            return store.putIfAbsent(key, body);
+        }
+
+        @Override
+        public Optional<byte[]> get(String key) {
+            return store.get(key);
+        }
+
+        @Override
+        public Optional<byte[]> getRange(String key, long offset, int length) {
+            return store.getRange(key, offset, length);
+        }
+
+        @Override
+        public Optional<TailRead> getTail(String key, int length) {
+            return store.getTail(key, length);
+        }
+
+        @Override
+        public Optional<InputStream> open(String key, long offset) {
+            return store.open(key, offset);
+        }
+
+        @Override
+        public Optional<ListedObject> head(String key) {
+            return store.head(key);
+        }
+
+        @Override
+        public void delete(String key) {
+            store.delete(key);
+        }
+
+        @Override
+        public void close() {
+            store.close();
+        }
+    }
+
     private Path other() throws IOException {
         return Files.createDirectory(folder.resolve("zombie"));
     }
@@ -396,7 +513,7 @@ final class RecoveryTest {
                         Collectors.toMap(Resident::tenant, one -> one.history().position().txid()));
     }
 
-    private static java.util.Map<TenantKey, Txid> lacking(LoggedFleet fleet, Recovered recovered) {
+    private static Map<TenantKey, Txid> lacking(LoggedFleet fleet, Recovered recovered) {
         var positions = positions(fleet);
         positions.keySet().retainAll(recovered.coverage().keySet());
         return positions;

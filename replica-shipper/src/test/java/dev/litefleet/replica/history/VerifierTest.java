@@ -100,6 +100,21 @@ final class VerifierTest {
                 Progress.NONE);
     }
 
+    /// Somebody's notes, a tool's temporary files: counted, never read, no problem.
+    @Test
+    void strangersObjectsAreCounted() {
+        live(4);
+        String folder = LoggedFleet.tenant(0).prefix();
+        for (String stranger : List.of("readme.txt", "0001/notes.txt", "history/x.tmp", "a/b")) {
+            store.putIfAbsent(folder + stranger, ObjectBody.of(new byte[300]));
+        }
+
+        Verification found = verify();
+
+        assertThat(found.problems()).isEmpty();
+        assertThat(found.notChecked()).anyMatch(text -> text.startsWith("4 other objects lie"));
+    }
+
     @Seeds(6)
     void soundHistoryIsWhole(long seed) {
         Resident one = live(seed);
