@@ -747,8 +747,9 @@ public final class Verifier {
         beyondFiles(reached);
     }
 
-    /// A level has no holes, unless retention or a hold made them: then the index has none of their
-    /// commits either.
+    /// A level has no holes, unless retention made them between a hold and the window: then the
+    /// index has none of their commits either, but for those that share an object with what stayed
+    /// (a day's).
     private void holes(int level) {
         long reached = -1;
         for (DerivedFile file : files) {
@@ -758,10 +759,15 @@ public final class Verifier {
             if (reached >= 0 && file.min().value() > reached + 1) {
                 long min = reached + 1;
                 long max = file.min().value() - 1;
+                boolean shared = beginsAtAnchor(max, file);
                 boolean named =
                         index.stream()
+                                .filter(range ->
+                                        range.min().value() <= max && range.max().value() >= min)
                                 .anyMatch(range ->
-                                        range.min().value() <= max && range.max().value() >= min);
+                                        !shared
+                                                || (range.min().value() >= min
+                                                        && range.max().value() <= max));
                 if (named) {
                     gap(
                             Kind.MISSING_FILE,
@@ -772,6 +778,16 @@ public final class Verifier {
             }
             reached = Math.max(reached, file.max().value());
         }
+    }
+
+    /// Whether a window that retention knows of may begin here: its anchor, a whole file, ends in
+    /// the hole's last state or inside the file behind it.
+    private boolean beginsAtAnchor(long lastMissing, DerivedFile behind) {
+        return files.stream()
+                .anyMatch(file ->
+                        file.isWhole()
+                                && file.max().value() >= lastMissing
+                                && file.max().compareTo(behind.max()) < 0);
     }
 
     /// A drain writes its file before its index.
