@@ -68,38 +68,6 @@ public record Commit(
         checkText(requestId);
     }
 
-    /// A commit that was captured from no WAL.
-    public Commit(
-            TenantKey tenant,
-            Txid txid,
-            long millis,
-            int pageSize,
-            int commitPages,
-            int[] pgnos,
-            byte[] pages,
-            long checksumBefore,
-            long checksumAfter,
-            @Nullable String actor,
-            @Nullable String traceparent,
-            @Nullable String requestId,
-            @Nullable SpooledBody spool) {
-        this(
-                tenant,
-                txid,
-                millis,
-                pageSize,
-                commitPages,
-                pgnos,
-                pages,
-                checksumBefore,
-                checksumAfter,
-                actor,
-                traceparent,
-                requestId,
-                spool,
-                null);
-    }
-
     /// A commit in memory, captured from no WAL.
     public Commit(
             TenantKey tenant,
@@ -127,6 +95,7 @@ public record Commit(
                 actor,
                 traceparent,
                 requestId,
+                null,
                 null);
     }
 

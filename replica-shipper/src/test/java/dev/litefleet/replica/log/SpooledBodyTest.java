@@ -213,7 +213,8 @@ final class SpooledBodyTest {
                 commit.actor(),
                 commit.traceparent(),
                 commit.requestId(),
-                spool(commit));
+                spool(commit),
+                null);
     }
 
     private SpooledBody spool(Commit commit) {
