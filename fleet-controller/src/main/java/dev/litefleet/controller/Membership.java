@@ -86,7 +86,6 @@ final class Membership {
     /// @throws Refused 409 `SESSION_CLOSED` if it is being fenced or closed
     Registered register(Registration registration) {
         var session = new SessionId(registration.session());
-        endPrevious(registration);
         SessionState state =
                 await(
                         tasks,
@@ -106,6 +105,9 @@ final class Membership {
                     "this session is fenced or about to be; start a new one",
                     false);
         }
+        // Behind the registration, so that whoever asks for one of its tenants finds the worker
+        // here again as soon as they are free: it has their files.
+        endPrevious(registration);
         await(tasks, catalog.deletedBut(session)).forEach(delete::resume);
         Epoch epoch = tenure.epoch();
         return new Registered(

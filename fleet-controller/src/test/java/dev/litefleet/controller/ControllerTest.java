@@ -280,11 +280,16 @@ final class ControllerTest {
         first.register(controller, null);
         controller.route(ACME).join();
         first.worker().write(ACME, "kept");
+        Worker idle = worker("w-0");
+        idle.register(controller, null);
         Worker again = worker("w-1");
 
         again.register(controller, first.worker().session());
 
-        await().until(() -> controller.route(ACME).join().address().equals(again.address()));
+        // Not to the idle one, whenever it is asked.
+        await().pollInterval(Duration.ofMillis(1))
+                .until(() -> controller.route(ACME).join().address().equals(again.address()));
+        assertThat(idle.assignments()).isZero();
         assertThat(again.worker().rows(ACME)).isEqualTo("kept");
     }
 

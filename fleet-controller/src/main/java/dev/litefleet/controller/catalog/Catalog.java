@@ -43,6 +43,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -484,9 +485,10 @@ public final class Catalog implements AutoCloseable {
 
     /// Says who has the tenant, after giving it to somebody if nobody has.
     ///
-    /// @param choose is called on the catalog's thread, inside the transaction; must not block
+    /// @param choose is given the name of the worker that had the tenant last, if any; is called on
+    ///   the catalog's thread, inside the transaction; must not block
     public CompletableFuture<Assigned> assign(
-            TenantId id, Function<Load, Placement.Decision> choose) {
+            TenantId id, BiFunction<Load, Optional<String>, Placement.Decision> choose) {
         return write(tables -> tables.assign(id, choose));
     }
 

@@ -25,7 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /// The catalog's statements. Each method is the whole of one transaction's body. Confined to the
@@ -555,7 +555,7 @@ final class CatalogTables {
 
     // Assignments
 
-    Assigned assign(TenantId id, Function<Load, Placement.Decision> choose) {
+    Assigned assign(TenantId id, BiFunction<Load, Optional<String>, Placement.Decision> choose) {
         Optional<TenantRow> found = tenant(id);
         if (found.isEmpty()) {
             return new Assigned.NotFound();
@@ -572,10 +572,24 @@ final class CatalogTables {
             // Whatever it wrote now would be beyond the end of the lineage that is about to end.
             return new Assigned.NoRoom("it is being restored by operation " + operation.id());
         }
-        return switch (choose.apply(load())) {
+        return switch (choose.apply(load(), home(id))) {
             case Placement.Decision.NoRoom(var reason) -> new Assigned.NoRoom(reason);
             case Placement.Decision.Place(var session) -> assign(row, new SessionId(session));
         };
+    }
+
+    /// The worker that had the tenant last, unless its session is forgotten.
+    private Optional<String> home(TenantId id) {
+        return sql
+                .query(
+                        """
+                        select s.worker from tenants t join sessions s on s.id = t.last_session
+                        where t.id = ?
+                        """,
+                        row -> row.text(0),
+                        id.name())
+                .stream()
+                .findFirst();
     }
 
     private Assigned assign(TenantRow row, SessionId session) {

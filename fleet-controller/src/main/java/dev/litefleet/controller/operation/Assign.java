@@ -21,6 +21,7 @@ import dev.litefleet.worker.control.AssignmentReply;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
@@ -99,7 +100,8 @@ public final class Assign {
     }
 
     private Attempt attempt(TenantId tenant, Set<SessionId> declined) {
-        return switch (await(tasks, catalog.assign(tenant, load -> place(load, declined)))) {
+        return switch (await(
+                tasks, catalog.assign(tenant, (load, home) -> place(load, home, declined)))) {
             case Assigned.NotFound() -> throw new TenantNotFound(tenant);
             case Assigned.Deleted() -> throw new TenantDeleted(tenant);
             case Assigned.NoRoom(var reason) -> {
@@ -160,13 +162,14 @@ public final class Assign {
                 to.tenant().tokenGen());
     }
 
-    private Placement.Decision place(Load load, Set<SessionId> declined) {
+    private Placement.Decision place(Load load, Optional<String> home, Set<SessionId> declined) {
         return Placement.choose(
                 new FleetView(
                         leases.members().stream()
                                 .filter(member -> member.registration() != null)
                                 .map(member -> worker(member, load, declined))
-                                .toList()));
+                                .toList(),
+                        home));
     }
 
     private static FleetView.Worker worker(

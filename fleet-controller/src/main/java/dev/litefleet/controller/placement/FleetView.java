@@ -1,9 +1,13 @@
 package dev.litefleet.controller.placement;
 
 import java.util.List;
+import java.util.Optional;
 
-/// The fleet as placement sees it at one moment.
-public record FleetView(List<Worker> workers) {
+/// The fleet as placement sees it at one moment, for one tenant.
+///
+/// @param home name of the worker that had the tenant last: its disk may still hold the files, and
+///   with them commits that never reached the store; empty if nobody had it
+public record FleetView(List<Worker> workers, Optional<String> home) {
     public FleetView {
         workers = List.copyOf(workers);
     }
@@ -19,6 +23,10 @@ public record FleetView(List<Worker> workers) {
             String session, String name, boolean accepting, long tenants, int tenantsMax) {
         double load() {
             return (double) tenants / tenantsMax;
+        }
+
+        boolean takes() {
+            return accepting && tenants < tenantsMax;
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.litefleet.controller.placement;
 
 import java.util.Comparator;
+import java.util.Optional;
 
 /// Decides which worker a tenant lives on. Pure: the same fleet gives the same answer, so tests are
 /// tables and an operator can ask why.
@@ -23,12 +24,16 @@ public final class Placement {
         record NoRoom(String reason) implements Decision {}
     }
 
-    /// The least loaded accepting worker with room; ties go to the lowest name.
+    /// The worker that had the tenant last, if it takes it: there the files are warm, and frames
+    /// that a killed process had not shipped are shipped instead of going to quarantine. Else the
+    /// least loaded accepting worker with room; ties go to the lowest name.
     public static Decision choose(FleetView fleet) {
         return fleet.workers().stream()
-                .filter(FleetView.Worker::accepting)
-                .filter(worker -> worker.tenants() < worker.tenantsMax())
-                .min(BEST)
+                .filter(FleetView.Worker::takes)
+                .min(
+                        Comparator.comparing((FleetView.Worker worker) ->
+                                        !fleet.home().equals(Optional.of(worker.name())))
+                                .thenComparing(BEST))
                 .<Decision>map(worker -> new Decision.Place(worker.session()))
                 .orElseGet(() -> new Decision.NoRoom(describe(fleet)));
     }

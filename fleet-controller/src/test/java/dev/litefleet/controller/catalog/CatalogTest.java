@@ -43,7 +43,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -578,7 +578,7 @@ final class CatalogTest {
             answers.add(
                     catalog.assign(
                             new TenantId("t" + i),
-                            load -> {
+                            (load, _) -> {
                                 seen.add(load.of(one));
                                 return new Decision.Place(one.ulid());
                             }));
@@ -698,7 +698,7 @@ final class CatalogTest {
         var last =
                 catalog.assign(
                         ACME,
-                        _ -> {
+                        (_, _) -> {
                             allRan.complete(null);
                             return new Decision.NoRoom("none");
                         });
@@ -727,8 +727,8 @@ final class CatalogTest {
     void failedTransactionLeavesNothingBehind() {
         provision(ACME, SPEC);
         register(one);
-        Function<Load, Decision> broken =
-                _ -> {
+        BiFunction<Load, Optional<String>, Decision> broken =
+                (_, _) -> {
                     throw new IllegalStateException("broken placement");
                 };
 
@@ -812,7 +812,7 @@ final class CatalogTest {
     }
 
     private Assigned assign(TenantId id, SessionId session) {
-        return catalog.assign(id, _ -> new Decision.Place(session.ulid())).join();
+        return catalog.assign(id, (_, _) -> new Decision.Place(session.ulid())).join();
     }
 
     private boolean release(Assigned.To held, long lastTxid) {

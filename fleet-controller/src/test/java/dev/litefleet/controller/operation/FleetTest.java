@@ -292,6 +292,47 @@ final class FleetTest {
         assertThat(second.rows(ACME)).isEqualTo("kept");
     }
 
+    /// Its disk may hold what the store does not.
+    @Test
+    void tenantsGoBackToTheWorkerThatHadThemThoughAnotherIsEmptier() {
+        TestWorker first = worker("w-1");
+        for (int i = 0; i < 3; i++) {
+            TenantId tenant = provision("t-" + i);
+            assign.run(tenant);
+            assertThat(first.write(tenant, "a")).isTrue();
+        }
+        kill(first);
+        awaitClosed(first);
+        TestWorker other = worker("w-2");
+        TestWorker again = worker("w-1");
+
+        for (int i = 0; i < 3; i++) {
+            assertThat(assign.run(new TenantId("t-" + i)).session())
+                    .isEqualTo(again.session().ulid());
+        }
+
+        assertThat(assign.run(provision("new")).session()).isEqualTo(other.session().ulid());
+        assertThat(again.rows(new TenantId("t-2"))).isEqualTo("a");
+    }
+
+    /// Nobody waits for a worker that is away.
+    @Test
+    void tenantsOfAWorkerThatIsAwayGoToAnother() {
+        TestWorker first = worker("w-1");
+        provision("acme");
+        assign.run(ACME);
+        assertThat(first.write(ACME, "a")).isTrue();
+        kill(first);
+        awaitClosed(first);
+        TestWorker other = worker("w-2");
+
+        assertThat(assign.run(ACME).session()).isEqualTo(other.session().ulid());
+        worker("w-1");
+
+        assertThat(assign.run(ACME).session()).isEqualTo(other.session().ulid());
+        assertThat(other.rows(ACME)).isEqualTo("a");
+    }
+
     /// A lease that nobody waits for any more.
     @Test
     void restartedWorkerThatProvesItsPredecessorDeadTakesOverAtOnce() {

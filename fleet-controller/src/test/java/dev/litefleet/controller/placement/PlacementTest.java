@@ -6,6 +6,7 @@ import dev.litefleet.controller.placement.Placement.Decision;
 import dev.litefleet.controller.placement.Placement.Decision.NoRoom;
 import dev.litefleet.controller.placement.Placement.Decision.Place;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -45,6 +46,28 @@ final class PlacementTest {
                         new Place("b"),
                         worker("a", CLOSED, 0, 10),
                         worker("b", READY, 9, 10)),
+                homed(
+                        "where its files are, however loaded",
+                        new Place("b"),
+                        worker("a", READY, 0, 10),
+                        worker("b", READY, 9, 10)),
+                homed(
+                        "not there when it is silent or cordoned",
+                        new Place("a"),
+                        worker("a", READY, 5, 10),
+                        worker("b", CLOSED, 0, 10)),
+                homed(
+                        "not there when it is full",
+                        new Place("c"),
+                        worker("a", READY, 5, 10),
+                        worker("b", READY, 10, 10),
+                        worker("c", READY, 4, 10)),
+                homed(
+                        "its running session, not the one that ends",
+                        new Place("b2"),
+                        worker("a", READY, 0, 10),
+                        new FleetView.Worker("b1", "b", CLOSED, 5, 10),
+                        new FleetView.Worker("b2", "b", READY, 8, 10)),
                 row(
                         "full",
                         new NoRoom("1 workers, 1 accepting, all full"),
@@ -61,7 +84,13 @@ final class PlacementTest {
     }
 
     private static Arguments row(String situation, Decision expected, FleetView.Worker... workers) {
-        return Arguments.of(situation, new FleetView(List.of(workers)), expected);
+        return Arguments.of(situation, new FleetView(List.of(workers), Optional.empty()), expected);
+    }
+
+    /// Worker b had the tenant last.
+    private static Arguments homed(
+            String situation, Decision expected, FleetView.Worker... workers) {
+        return Arguments.of(situation, new FleetView(List.of(workers), Optional.of("b")), expected);
     }
 
     private static FleetView.Worker worker(String name, boolean accepting, long tenants, int max) {
