@@ -37,6 +37,10 @@ public final class Failover {
     private static final Duration AGAIN_MIN = Duration.ofMillis(200);
     private static final Duration AGAIN_MAX = Duration.ofSeconds(10);
 
+    /// Recoveries at a time. Each holds 64 MiB of pages, and 8 MiB or one larger entry of bodies: a
+    /// whole fleet that dies at once must not take its controller with it.
+    public static final int RECOVERING_MAX = 4;
+
     private final Catalog catalog;
     private final Leases leases;
     private final ObjectStore store;
@@ -47,6 +51,7 @@ public final class Failover {
     private final Consumer<SessionId> gone;
     private final Tasks.Guard guard;
     private final Set<SessionId> running = new HashSet<>(); // guard
+    private int recovering; // guard
 
     /// @param epoch ours at the moment
     /// @param tmp folder for temporary files of recoveries
@@ -115,6 +120,30 @@ public final class Failover {
         }
     }
 
+    /// When it is its turn. All logs are fenced by then, so nobody writes to one that waits.
+    private Recovered recover(SessionRow row, Fence.Closed closed) {
+        guard.lock();
+        try {
+            while (recovering == RECOVERING_MAX) {
+                guard.await();
+            }
+            recovering++;
+        } finally {
+            guard.unlock();
+        }
+        try {
+            return Recovery.recover(store, row.log(), closed, tmp, tasks, this::isWanted);
+        } finally {
+            guard.lock();
+            try {
+                recovering--;
+                guard.signalAll();
+            } finally {
+                guard.unlock();
+            }
+        }
+    }
+
     /// Of a tombstone nothing is written any more, or what was erased would come back.
     private boolean isWanted(TenantKey key) {
         return await(tasks, catalog.tenant(key.tenant()))
@@ -146,8 +175,7 @@ public final class Failover {
                         ours.number(),
                         tasks,
                         random);
-        Recovered recovered =
-                Recovery.recover(store, row.log(), closed, tmp, tasks, this::isWanted);
+        Recovered recovered = recover(row, closed);
         recovered
                 .failed()
                 .forEach((tenant, failure) ->

@@ -65,6 +65,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -290,6 +291,52 @@ final class FleetTest {
 
         assertThat(route.get(10, SECONDS).session()).isEqualTo(second.session().ulid());
         assertThat(second.rows(ACME)).isEqualTo("kept");
+    }
+
+    /// Each holds pages in memory.
+    @Test
+    void recoveriesThatRunAtOnceAreBounded() throws Exception {
+        int count = 10;
+        var dead = new ArrayList<TestWorker>();
+        for (int i = 0; i < count; i++) {
+            TestWorker worker = worker("w-" + i);
+            dead.add(worker);
+            TenantId tenant = provision("t-" + i);
+            assertThat(assign.run(tenant).session()).isEqualTo(worker.session().ulid());
+            assertThat(worker.write(tenant, "a")).isTrue();
+        }
+        var recovering = ConcurrentHashMap.<String>newKeySet();
+        var go = new CountDownLatch(1);
+        store.beforePut(key -> {
+            if (key.startsWith("tenants/t-")) {
+                recovering.add(key.split("/")[1]);
+                uninterruptibly(go);
+            }
+        });
+
+        dead.forEach(this::kill);
+
+        await().until(() -> dead.stream().allMatch(this::isFenced));
+        await().during(Duration.ofMillis(200))
+                .until(() -> recovering.size() == Failover.RECOVERING_MAX);
+        go.countDown();
+        dead.forEach(this::awaitClosed);
+        assertThat(recovering).hasSize(count);
+    }
+
+    private static void uninterruptibly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException stopped) {
+            throw new IllegalStateException(stopped);
+        }
+    }
+
+    /// Its first slot is as small as a fence.
+    private boolean isFenced(TestWorker worker) {
+        return store.calm()
+                .listAll(worker.log().prefix())
+                .anyMatch(object -> object.size() <= 512 && !object.key().endsWith("1.zip"));
     }
 
     /// Its disk may hold what the store does not.
