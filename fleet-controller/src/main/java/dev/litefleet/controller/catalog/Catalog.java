@@ -25,6 +25,7 @@ import dev.litefleet.replica.sqlite.Watchdog;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.Problem;
 import dev.litefleet.service.PublicKeyJwk;
+import dev.litefleet.service.Refused;
 import dev.litefleet.worker.control.Lost;
 import dev.litefleet.worker.control.TokenGen;
 import dev.litefleet.worker.tenant.LocalDatabase;
@@ -37,7 +38,9 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -57,6 +60,12 @@ import org.slf4j.LoggerFactory;
 /// (commit-log.md, P1), while the thread goes on with the next transaction: what comes in during
 /// one upload shares the next. Futures complete on a thread of the log or of the catalog, so what
 /// depends on them must be short or go elsewhere.
+///
+/// While the store does not answer, everything here ends in time. A transaction that has run and is
+/// not in the store after [dev.litefleet.worker.tenant.ShippingConfig#gateMax] fails with 503
+/// `OUTCOME_UNKNOWN`: it may still become durable. One that could not run because the catalog is on
+/// its way to another log, or because too much waits for the store already, fails with 503
+/// `STORE_UNAVAILABLE`: it never will. Both come up to 5 s late.
 ///
 /// Thread-safe.
 public final class Catalog implements AutoCloseable {
@@ -98,12 +107,16 @@ public final class Catalog implements AutoCloseable {
     private final ExecutorService thread;
     private final Watchdog watchdog;
     private final AtomicInteger waiting = new AtomicInteger();
+    private final Queue<Asked<?>> asked = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger unanswered = new AtomicInteger();
+    private final AtomicBoolean watched = new AtomicBoolean();
     private final Tasks.Guard draining;
     private final AtomicBoolean maintained = new AtomicBoolean();
     private final MergeSchedule merges = new MergeSchedule();
     private @Nullable ShippedDatabase merged; // that `mergedBytes` is of; the maintainer's
     private long mergedBytes; // of drains that `merges` knows; the maintainer's
     private volatile Ground ground; // written by the thread, and under draining
+    private volatile boolean moving; // written by the thread
     private volatile Runnable onCommit = () -> {};
     private volatile boolean closing;
     private final CompletableFuture<RuntimeException> end = new CompletableFuture<>();
@@ -203,6 +216,15 @@ public final class Catalog implements AutoCloseable {
 
     /// On the catalog's thread, where nothing else runs meanwhile.
     private void move(Supplier<Beginning> next, CompletableFuture<Void> answer) {
+        moving = true;
+        try {
+            goOnIn(next, answer);
+        } finally {
+            moving = false;
+        }
+    }
+
+    private void goOnIn(Supplier<Beginning> next, CompletableFuture<Void> answer) {
         draining.lock();
         try {
             if (closing || end.isDone()) {
@@ -267,7 +289,7 @@ public final class Catalog implements AutoCloseable {
             ground.database.expireGates();
         }
         if (gate.isCompletedExceptionally()) {
-            throw unknown(gate.exceptionNow());
+            throw unanswered(gate.exceptionNow(), true);
         }
     }
 
@@ -597,7 +619,7 @@ public final class Catalog implements AutoCloseable {
     // How it runs
 
     private <T> CompletableFuture<T> write(Function<CatalogTables, T> body) {
-        return submit(transaction(body));
+        return submit(transaction(body), true);
     }
 
     private <T> Work<T> transaction(Function<CatalogTables, T> body) {
@@ -610,7 +632,7 @@ public final class Catalog implements AutoCloseable {
     }
 
     private <T> CompletableFuture<T> read(Function<CatalogTables, T> body) {
-        return submit(() -> body.apply(ground.tables));
+        return submit(() -> body.apply(ground.tables), false);
     }
 
     @FunctionalInterface
@@ -618,39 +640,129 @@ public final class Catalog implements AutoCloseable {
         T run();
     }
 
-    private <T> CompletableFuture<T> submit(Work<T> work) {
-        return closing ? CompletableFuture.failedFuture(why()) : enqueue(work);
+    /// Something for the thread. Exactly one takes it: the thread, which runs it, or who finds that
+    /// it has waited too long, so that its sender is told what is true.
+    private final class Asked<T> {
+        final Work<T> work;
+        final boolean writes;
+        final CompletableFuture<T> answer = new CompletableFuture<>();
+        final long since = tasks.nanos();
+        private final AtomicBoolean taken = new AtomicBoolean();
+
+        Asked(Work<T> work, boolean writes) {
+            this.work = work;
+            this.writes = writes;
+        }
+
+        boolean take() {
+            asked.remove(this);
+            return taken.compareAndSet(false, true);
+        }
+
+        /// It has not run, and never will.
+        void refuse(RuntimeException why) {
+            if (take()) {
+                answer.completeExceptionally(why);
+            }
+        }
     }
 
-    private <T> CompletableFuture<T> enqueue(Work<T> work) {
-        var answer = new CompletableFuture<T>();
+    /// While anybody waits for an answer, somebody looks at the clock: not the thread, and not who
+    /// drains, as both may be waiting for the store themselves.
+    private void watch() {
+        if (watched.compareAndSet(false, true)) {
+            tasks.start("catalog-patience", this::watchUntilAllIsAnswered);
+        }
+    }
+
+    private void watchUntilAllIsAnswered() {
+        do {
+            tasks.sleep(LOOK);
+            ground.database.expireGates();
+            refuseWhatWaits();
+        } while (unanswered.get() > 0 && !end.isDone());
+        watched.set(false);
+        if (unanswered.get() > 0 && !end.isDone()) {
+            watch();
+        }
+    }
+
+    private void refuseWhatWaits() {
+        Duration patience = ground.shipping.config().gateMax();
+        RuntimeException why =
+                moving
+                        ? notRun("the controller is changing its log")
+                        : Refused.of(
+                                503,
+                                "OVERLOADED",
+                                "the catalog did not come to it in %s; nothing was done, try again later"
+                                        .formatted(patience),
+                                true);
+        long now = tasks.nanos();
+        asked.stream()
+                .filter(one -> now - one.since >= patience.toNanos())
+                .forEach(one -> one.refuse(why));
+    }
+
+    private static Refused notRun(String why) {
+        return Refused.of(
+                503,
+                "STORE_UNAVAILABLE",
+                "the object store does not answer and %s; nothing was done, try again later"
+                        .formatted(why),
+                true);
+    }
+
+    private <T> CompletableFuture<T> submit(Work<T> work, boolean writes) {
+        return closing ? CompletableFuture.failedFuture(why()) : enqueue(new Asked<>(work, writes));
+    }
+
+    private <T> CompletableFuture<T> enqueue(Asked<T> one) {
         if (waiting.incrementAndGet() > WAITING_MAX) {
             waiting.decrementAndGet();
-            answer.completeExceptionally(new Overloaded("catalog", WAITING_MAX));
-            return answer;
+            one.answer.completeExceptionally(new Overloaded("catalog", WAITING_MAX));
+            return one.answer;
         }
+        unanswered.incrementAndGet();
+        var _ = one.answer.whenComplete((_, _) -> unanswered.decrementAndGet());
+        asked.add(one);
+        watch();
         try {
             thread.execute(() -> {
                 waiting.decrementAndGet();
-                run(work, answer);
+                if (one.take()) {
+                    run(one);
+                }
             });
         } catch (RejectedExecutionException closed) {
             waiting.decrementAndGet();
-            answer.completeExceptionally(why());
+            asked.remove(one);
+            one.answer.completeExceptionally(why());
         }
-        return answer;
+        return one.answer;
+    }
+
+    /// What waits for the store is in memory, so it has a limit.
+    private boolean tooMuchWaits() {
+        Shipping shipping = ground.shipping;
+        return shipping.log().pendingBytes() >= shipping.config().workerLagBytesMax();
     }
 
     /// The top of the catalog's queue: the one place that may catch everything.
-    private <T> void run(Work<T> work, CompletableFuture<T> answer) {
+    private <T> void run(Asked<T> one) {
+        CompletableFuture<T> answer = one.answer;
         if (end.isDone()) {
             answer.completeExceptionally(why());
+            return;
+        }
+        if (one.writes && tooMuchWaits()) {
+            answer.completeExceptionally(notRun("too many changes wait for it"));
             return;
         }
         @Nullable T value = null;
         @Nullable Throwable failure = null;
         try {
-            value = work.run();
+            value = one.work.run();
         } catch (RuntimeException | Error thrown) {
             failure = thrown;
         }
@@ -672,7 +784,7 @@ public final class Catalog implements AutoCloseable {
             answer.completeExceptionally(why());
             return;
         }
-        answerWhenDurable(seen, value, failure, answer);
+        answerWhenDurable(seen, value, failure, one);
         if (ground.database.undrained()) {
             maintain();
             onCommit.run();
@@ -681,16 +793,14 @@ public final class Catalog implements AutoCloseable {
 
     @SuppressWarnings("NullAway") // Without a failure the value is the work's own, null or not.
     private <T> void answerWhenDurable(
-            Txid seen,
-            @Nullable T value,
-            @Nullable Throwable failure,
-            CompletableFuture<T> answer) {
+            Txid seen, @Nullable T value, @Nullable Throwable failure, Asked<T> one) {
+        CompletableFuture<T> answer = one.answer;
         var _ =
                 ground.database
                         .gate(seen)
                         .whenComplete((_, unknown) -> {
                             if (unknown != null) {
-                                answer.completeExceptionally(unknown(unknown));
+                                answer.completeExceptionally(unanswered(unknown, one.writes));
                             } else if (failure != null) {
                                 answer.completeExceptionally(failure);
                             } else {
@@ -699,11 +809,19 @@ public final class Catalog implements AutoCloseable {
                         });
     }
 
-    private RuntimeException unknown(Throwable gate) {
-        return end.isDone()
-                ? why()
-                : new StoreException.Unavailable(
-                        "commit of the catalog", String.valueOf(gate.getMessage()), gate);
+    /// Of what has run and waited at its gate.
+    private RuntimeException unanswered(Throwable gate, boolean writes) {
+        if (end.isDone()) {
+            return why();
+        }
+        String detail = "commit of the catalog: " + gate.getMessage();
+        return writes
+                ? Refused.of(
+                        503,
+                        "OUTCOME_UNKNOWN",
+                        detail + "; it may still take effect, so look before you repeat it",
+                        false)
+                : Refused.of(503, "STORE_UNAVAILABLE", detail + "; try again later", true);
     }
 
     // Its end
@@ -750,7 +868,6 @@ public final class Catalog implements AutoCloseable {
     private void drainUntilClean() {
         while (!end.isDone() && ground.database.undrained()) {
             tasks.sleep(LOOK);
-            ground.database.expireGates();
             try {
                 if (!closing && ground.database.drainDue()) {
                     drain();
@@ -815,11 +932,11 @@ public final class Catalog implements AutoCloseable {
         if (!end.isDone()) {
             try {
                 // Behind all that is queued, so that everything is durable then.
-                await(tasks, enqueue(() -> ground.database.announced()));
+                await(tasks, enqueue(new Asked<>(() -> ground.database.announced(), false)));
                 drain();
                 // One more segment, whose comment names the new beginning of what is not drained:
                 // otherwise whoever recovers this log reads again what was drained just now.
-                await(tasks, enqueue(transaction(CatalogTables::stopped)));
+                await(tasks, enqueue(new Asked<>(transaction(CatalogTables::stopped), true)));
             } catch (RuntimeException failure) {
                 log.atWarn().setCause(failure).log("catalog was not drained");
             }

@@ -55,12 +55,19 @@ public final class Delete {
         moved.accept(tenant);
         TenantRow row = found.get();
         Instant at = Objects.requireNonNull(row.deletedAt());
-        boolean released =
-                row.session() == null || unassign.run(tenant, row.session(), row.assignment(), max);
-        if (!released) {
-            resume(row);
+        String session = row.session();
+        boolean released = session == null;
+        try {
+            if (session != null) {
+                released = unassign.run(tenant, session, row.assignment(), max);
+            }
+        } finally {
+            // The tombstone stands, so the rest follows, whatever its sender is told.
+            if (!released) {
+                resume(row);
+            }
+            erase.start(tenant);
         }
-        erase.start(tenant);
         return new Deletion.Done(at, released);
     }
 

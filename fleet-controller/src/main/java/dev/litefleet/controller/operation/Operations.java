@@ -13,6 +13,7 @@ import dev.litefleet.replica.log.Tasks;
 import dev.litefleet.replica.sqlite.DatabaseFile;
 import dev.litefleet.service.Overloaded;
 import dev.litefleet.service.Problem;
+import dev.litefleet.service.Refused;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -33,6 +34,9 @@ public final class Operations {
 
     /// Databases that are copied at the same time; the other operations wait.
     private static final int COPYING_MAX = 4;
+
+    /// Between two attempts to write down how an operation ended.
+    private static final Duration AGAIN = Duration.ofSeconds(5);
 
     /// How far an operation is.
     ///
@@ -194,9 +198,25 @@ public final class Operations {
                 .addKeyValue("code", problem.code())
                 .log("operation failed");
         try {
-            await(tasks, catalog.failed(operation, problem));
+            while (!recorded(operation, problem)) {
+                tasks.sleep(AGAIN);
+            }
         } catch (Catalog.Ended | Fenced ended) {
             log.atDebug().setCause(ended).log("operation was left to a successor");
+        }
+    }
+
+    /// An operation that the catalog takes for a running one bars others of its tenant.
+    private boolean recorded(OperationRow operation, Problem problem) {
+        try {
+            await(tasks, catalog.failed(operation, problem));
+            return true;
+        } catch (Refused | Overloaded silent) {
+            log.atWarn()
+                    .addKeyValue("op", operation.id())
+                    .setCause(silent)
+                    .log("end of an operation was not recorded, will try again");
+            return false;
         }
     }
 

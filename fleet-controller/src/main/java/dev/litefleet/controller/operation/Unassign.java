@@ -7,6 +7,7 @@ import dev.litefleet.controller.catalog.Catalog;
 import dev.litefleet.controller.catalog.SessionState;
 import dev.litefleet.controller.lease.Leases;
 import dev.litefleet.replica.Lineage;
+import dev.litefleet.replica.ReplicaException.Fenced;
 import dev.litefleet.replica.TenantId;
 import dev.litefleet.replica.Txid;
 import dev.litefleet.replica.log.SessionId;
@@ -75,15 +76,33 @@ public final class Unassign {
                 "release-" + tenant,
                 () -> {
                     try {
-                        run(tenant, session, number, FOR_EVER);
-                    } catch (RuntimeException ended) {
-                        // The catalog has ended; a successor reads there what is left to do.
+                        while (!patiently(tenant, session, number)) {
+                            tasks.sleep(ASK_AGAIN_MAX);
+                        }
+                    } catch (Catalog.Ended | Fenced ended) {
+                        // A successor reads in the catalog what is left to do.
                         log.atDebug()
                                 .addKeyValue("tenant", tenant)
                                 .setCause(ended)
-                                .log("release was abandoned");
+                                .log("release was left to a successor");
                     }
                 });
+    }
+
+    /// Nobody else will do it while this process lives, so a store that is silent for a while must
+    /// not end it.
+    private boolean patiently(TenantId tenant, String session, long number) {
+        try {
+            return run(tenant, session, number, FOR_EVER);
+        } catch (Catalog.Ended | Fenced ended) {
+            throw ended;
+        } catch (RuntimeException failure) {
+            log.atWarn()
+                    .addKeyValue("tenant", tenant)
+                    .setCause(failure)
+                    .log("tenant was not released, will try again");
+            return false;
+        }
     }
 
     private boolean ask(Assigned.To held) {
