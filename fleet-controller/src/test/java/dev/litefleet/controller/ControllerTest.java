@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.litefleet.controller.catalog.ApiKeyRow;
+import dev.litefleet.controller.catalog.Begun;
 import dev.litefleet.controller.catalog.Deletion;
+import dev.litefleet.controller.catalog.OperationState;
 import dev.litefleet.controller.catalog.Provisioned;
 import dev.litefleet.controller.catalog.TenantQuery;
 import dev.litefleet.controller.catalog.TenantSpec;
@@ -25,6 +27,7 @@ import dev.litefleet.replica.objects.StoreException;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.service.InternalAuth;
 import dev.litefleet.service.Keys;
+import dev.litefleet.service.Metrics;
 import dev.litefleet.testing.CountingObjectStore;
 import dev.litefleet.testing.FlakyObjectStore;
 import dev.litefleet.worker.control.Assignment;
@@ -54,11 +57,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -576,6 +582,94 @@ final class ControllerTest {
             cut.down(false);
             dying.close();
         }
+    }
+
+    /// What dashboards and alerts are built on: names and types stay, and their number does not
+    /// grow with the fleet.
+    @Test
+    void metricsHaveTheseNamesAndTypesAndNoTenant() throws Exception {
+        Controller controller = controller(Duration.ofSeconds(10));
+        var metrics = new Metrics();
+        ControllerMetrics.register(metrics.registry(), controller);
+        metrics.mount(controller.internalRouter());
+        provision(controller, ACME);
+        Set<String> before = series(page(controller));
+        assertThat(value(page(controller), "litefleet_janitor_runs_total{outcome=\"ok\"}"))
+                .isZero();
+
+        controller.clean().join();
+        provision(controller, new TenantId("other"));
+        Path file = Files.writeString(controller.uploads().resolve("bad"), "not a database");
+        var begun =
+                (Begun.Started)
+                        controller
+                                .importFile(
+                                        new TenantId("third"),
+                                        TenantSpec.DEFAULT,
+                                        file,
+                                        Optional.empty())
+                                .join();
+        await().atMost(Duration.ofSeconds(60))
+                .until(() ->
+                        controller
+                                .operation(begun.operation().id(), Duration.ofSeconds(1))
+                                .join()
+                                .filter(row -> row.state() == OperationState.FAILED)
+                                .isPresent());
+
+        String page = page(controller);
+        assertThat(page.lines().filter(line -> line.startsWith("# TYPE")).map(t -> t.substring(7)))
+                .containsExactlyInAnyOrder(
+                        "litefleet_controller_epoch gauge",
+                        "litefleet_operations_in_progress gauge",
+                        "litefleet_operations_total counter",
+                        "litefleet_janitor_runs_total counter",
+                        "litefleet_retention_deleted_objects_total counter",
+                        "litefleet_retention_deleted_bytes_total counter",
+                        "litefleet_janitor_last_success_timestamp_seconds gauge",
+                        "litefleet_janitor_held_objects gauge",
+                        "litefleet_janitor_kept_segments gauge",
+                        "litefleet_janitor_planned_objects gauge",
+                        "litefleet_janitor_problems gauge");
+        assertThat(series(page)).isEqualTo(before);
+        assertThat(page).doesNotContain("acme", "other", "third", begun.operation().id());
+        assertThat(value(page, "litefleet_controller_epoch")).isEqualTo(controller.epoch());
+        assertThat(value(page, "litefleet_janitor_runs_total{outcome=\"ok\"}")).isEqualTo(1);
+        assertThat(value(page, "litefleet_janitor_last_success_timestamp_seconds")).isPositive();
+        await().until(() ->
+                value(
+                                page(controller),
+                                "litefleet_operations_total{kind=\"import\",outcome=\"failed\"}")
+                        == 1);
+    }
+
+    private String page(Controller controller) throws IOException, InterruptedException {
+        HttpResponse<String> answer =
+                http.send(
+                        HttpRequest.newBuilder(
+                                        URI.create(controller.internalAddress() + "/metrics"))
+                                .build(),
+                        BodyHandlers.ofString());
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(answer.headers().firstValue("content-type"))
+                .hasValue("text/plain; version=0.0.4");
+        return answer.body();
+    }
+
+    /// Names with labels, without values.
+    private static Set<String> series(String page) {
+        return page.lines()
+                .filter(line -> !line.startsWith("#"))
+                .map(line -> line.substring(0, line.lastIndexOf(' ')))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private static double value(String page, String series) {
+        return page.lines()
+                .filter(line -> line.startsWith(series + " "))
+                .mapToDouble(line -> Double.parseDouble(line.substring(series.length() + 1)))
+                .findFirst()
+                .orElseThrow();
     }
 
     private void provision(Controller controller, TenantId tenant) {

@@ -52,7 +52,7 @@ public final class Gateway {
     /// Bodies up to this size are held for the second attempt after a 421.
     private static final int REPLAY_BYTES_MAX = 1 << 20;
 
-    private static final int WORKER_CONNECTIONS_MAX = 512;
+    static final int WORKER_CONNECTIONS_MAX = 512;
     private static final Duration CONNECT_MAX = Duration.ofSeconds(2);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(50);
 

@@ -4,6 +4,7 @@ import static java.net.http.HttpResponse.BodyHandlers.ofString;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import dev.litefleet.controller.auth.TenantTokens;
 import dev.litefleet.controller.operation.FleetException.NoWorkers;
@@ -35,9 +36,11 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -83,9 +86,13 @@ final class GatewayTest {
     }
 
     private void start(Duration parkMax) {
+        start(parkMax, new Routing(_ -> next(), (_, _) -> next()));
+    }
+
+    private void start(Duration parkMax, Routing routing) {
         shared =
                 new Gateway.Shared(
-                        new Routing(_ -> next(), (_, _) -> next()),
+                        routing,
                         new Tokens(vertx, keys.publicKeys(), InstantSource.system()),
                         auth,
                         parkMax,
@@ -448,6 +455,65 @@ final class GatewayTest {
         }
 
         assertThat(ended.await(30, TimeUnit.SECONDS)).isTrue();
+    }
+
+    /// A thousand cold tenants are asked for at once, while no worker has any of them: every
+    /// request is parked, nobody hears 503, each worker gets no more at a time than its
+    /// connections, and each tenant's route is asked for once however many ask for it.
+    @Test
+    @Timeout(240)
+    void thousandColdTenantsAtOnceAreAllServed() throws Exception {
+        int tenants = 1000;
+        int twice = 50;
+        var routing = new ConcurrentHashMap<TenantId, CompletableFuture<Route>>();
+        var askedFor = new AtomicInteger();
+        var inside = new AtomicInteger();
+        var most = new AtomicInteger();
+        var full = new CompletableFuture<Void>();
+        String worker =
+                worker(request -> {
+                    int now = inside.incrementAndGet();
+                    most.accumulateAndGet(now, Math::max);
+                    if (now == Gateway.WORKER_CONNECTIONS_MAX) {
+                        full.complete(null);
+                    }
+                    // Nobody is served before as many are here as may be.
+                    full.thenRun(() -> {
+                        inside.decrementAndGet();
+                        request.response().end(request.path());
+                    });
+                });
+        start(
+                Duration.ofSeconds(120),
+                new Routing(
+                        tenant -> {
+                            askedFor.incrementAndGet();
+                            return routing.computeIfAbsent(tenant, _ -> new CompletableFuture<>());
+                        },
+                        (_, _) -> CompletableFuture.failedFuture(new IllegalStateException())));
+        var answers = new ArrayList<CompletableFuture<HttpResponse<String>>>();
+        for (int i = 0; i < tenants + twice; i++) {
+            var tenant = new TenantId("t-" + i % tenants);
+            answers.add(
+                    client.sendAsync(
+                            bare("/t/" + tenant + "/v2/pipeline")
+                                    .header("authorization", "Bearer " + token(tenant))
+                                    .build(),
+                            ofString()));
+        }
+        await().atMost(Duration.ofSeconds(60)).until(() -> routing.size() == tenants);
+        assertThat(answers).noneMatch(CompletableFuture::isDone);
+
+        routing.values().forEach(route -> route.complete(new Route(worker, SESSION, 1, 1)));
+
+        for (int i = 0; i < answers.size(); i++) {
+            HttpResponse<String> answer = answers.get(i).get(60, TimeUnit.SECONDS);
+            assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+            assertThat(answer.body()).isEqualTo("/t/t-" + i % tenants + "/v2/pipeline");
+        }
+        assertThat(asked).hasSize(tenants + twice);
+        assertThat(most).hasValue(Gateway.WORKER_CONNECTIONS_MAX);
+        assertThat(askedFor.get()).isBetween(tenants, tenants + twice);
     }
 
     private void route(String address) {
