@@ -65,6 +65,7 @@ final class ControlPlane implements AutoCloseable {
     /// @param secrets folder of the private keys
     /// @param port public port; the next one is internal
     /// @param node see [ControllerConfig#node]
+    /// @param leases how long silence may last
     /// @param epochs when the controller goes on in its next epoch
     /// @param retention what is deleted and when
     record Settings(
@@ -73,6 +74,7 @@ final class ControlPlane implements AutoCloseable {
             String host,
             int port,
             String node,
+            LeaseOptions leases,
             EpochOptions epochs,
             RetentionConfig retention) {}
 
@@ -101,11 +103,13 @@ final class ControlPlane implements AutoCloseable {
         var random = new SecureRandom();
         Keys keys = Keys.open(settings.secrets(), random);
         var config =
-                ControllerConfig.of(
-                                settings.data().resolve("controller"),
-                                settings.host(),
-                                settings.port() == 0 ? 0 : settings.port() + 1,
-                                Optional.of(settings.node()))
+                settings.leases()
+                        .of(
+                                ControllerConfig.of(
+                                        settings.data().resolve("controller"),
+                                        settings.host(),
+                                        settings.port() == 0 ? 0 : settings.port() + 1,
+                                        Optional.of(settings.node())))
                         .withRetention(settings.retention())
                         .withEpochs(settings.epochs().max(), settings.epochs().slotsMax());
         Start start =

@@ -41,6 +41,8 @@ final class ControllerCommand implements Callable<Integer> {
     @Option(names = "--host", defaultValue = "127.0.0.1", description = "Address to bind.")
     private String host = "127.0.0.1";
 
+    @Mixin private LeaseOptions leases = new LeaseOptions();
+
     @Mixin private EpochOptions epochs = new EpochOptions();
 
     @Mixin private RetentionOptions retention = new RetentionOptions();
@@ -52,6 +54,7 @@ final class ControllerCommand implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         try {
             var _ = retention.config();
+            leases.check();
             epochs.check();
         } catch (IllegalArgumentException wrong) {
             System.err.println("litefleet: " + wrong.getMessage());
@@ -72,6 +75,7 @@ final class ControllerCommand implements Callable<Integer> {
                             host,
                             port,
                             directory.node(),
+                            leases,
                             epochs,
                             retention.config());
             return switch (ControlPlane.start(settings, objects, vertx, this::ended)) {

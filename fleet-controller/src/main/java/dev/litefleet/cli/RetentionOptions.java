@@ -11,7 +11,7 @@ import picocli.CommandLine.Option;
 
 /// How long histories are kept, as `up` and `controller` are told.
 final class RetentionOptions {
-    private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([dhms])");
+    private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})(ms|[dhms])");
 
     @Option(
             names = "--history-exact",
@@ -62,13 +62,14 @@ final class RetentionOptions {
         var matcher = DURATION.matcher(text);
         if (!matcher.matches()) {
             throw new IllegalArgumentException(
-                    option + " must be like 30d, 12h, 90m or 30s: " + text);
+                    option + " must be like 30d, 12h, 90m, 30s or 500ms: " + text);
         }
         long count = Long.parseLong(matcher.group(1));
         return switch (matcher.group(2)) {
             case "d" -> Duration.ofDays(count);
             case "h" -> Duration.ofHours(count);
             case "m" -> Duration.ofMinutes(count);
+            case "ms" -> Duration.ofMillis(count);
             default -> Duration.ofSeconds(count);
         };
     }

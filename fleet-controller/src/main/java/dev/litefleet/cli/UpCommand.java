@@ -89,6 +89,8 @@ final class UpCommand implements Callable<Integer> {
                             + " log.part-slots-max=5000; repeatable.")
     private Map<String, String> workerSettings = new HashMap<>();
 
+    @Mixin private LeaseOptions leases = new LeaseOptions();
+
     @Mixin private EpochOptions epochs = new EpochOptions();
 
     @Mixin private RetentionOptions retention = new RetentionOptions();
@@ -133,6 +135,7 @@ final class UpCommand implements Callable<Integer> {
         }
         try {
             var _ = retention.config();
+            leases.check();
             epochs.check();
         } catch (IllegalArgumentException wrong) {
             err.println("litefleet: " + wrong.getMessage());
@@ -159,6 +162,7 @@ final class UpCommand implements Callable<Integer> {
                         host,
                         port,
                         directory.node(),
+                        leases,
                         epochs,
                         retention.config());
         var started = ControlPlane.start(settings, objects, vertx, this::ended);

@@ -99,6 +99,23 @@ public record ControllerConfig(
                 retention);
     }
 
+    /// The same with other times of leases.
+    public ControllerConfig withLeases(Duration lease, Duration heartbeat, Duration margin) {
+        return new ControllerConfig(
+                data,
+                host,
+                internalPort,
+                node,
+                lease,
+                heartbeat,
+                margin,
+                epochMax,
+                epochSlotsMax,
+                routeMax,
+                releaseMax,
+                retention);
+    }
+
     /// The same with other settings of what is deleted.
     public ControllerConfig withRetention(RetentionConfig retention) {
         return new ControllerConfig(

@@ -171,6 +171,22 @@ final class FleetCommandsTest {
         assertThat(keys).hasSize(1);
     }
 
+    /// Times that cannot be are refused before anything starts.
+    @ParameterizedTest
+    @CsvSource({
+        "--lease, 0s, must be positive",
+        "--lease, 2m, at most 1m",
+        "--lease, soon, must be like",
+        "--heartbeat, 2s, at most half of --lease",
+        "--lease-margin, 4s, --lease-margin at most --lease"
+    })
+    void leaseThatCannotBeIsRefused(String option, String value, String reason) {
+        Ran ran = run("up", "--data", folder.resolve("up").toString(), option, value);
+
+        assertThat(ran.code()).isEqualTo(2);
+        assertThat(ran.err()).contains(reason);
+    }
+
     private Ran run(String... arguments) {
         var out = new StringWriter();
         var err = new StringWriter();
