@@ -5,7 +5,6 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.litefleet.cli.Litefleet;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ServerSocket;
@@ -68,6 +67,7 @@ final class LocalFleet implements AutoCloseable {
         }
     }
 
+    private final List<String> java;
     private final Path data;
     private final int port;
     private final Map<String, String> environment;
@@ -75,7 +75,9 @@ final class LocalFleet implements AutoCloseable {
     private final FleetClient client;
     private Process up;
 
-    private LocalFleet(Path data, Map<String, String> environment, List<String> options) {
+    private LocalFleet(
+            List<String> java, Path data, Map<String, String> environment, List<String> options) {
+        this.java = java;
         this.data = data;
         this.port = freePort();
         this.environment = environment;
@@ -88,9 +90,19 @@ final class LocalFleet implements AutoCloseable {
     ///
     /// @param options of `up` beyond data folder and port
     static LocalFleet start(Path data, Map<String, String> environment, String... options) {
-        var fleet = new LocalFleet(data, environment, List.of(options));
+        return startBy(Jvm.command("-Xmx512m"), data, environment, options);
+    }
+
+    /// @param java as [Jvm#command] answers
+    static LocalFleet startBy(
+            List<String> java, Path data, Map<String, String> environment, String... options) {
+        var fleet = new LocalFleet(java, data, environment, List.of(options));
         fleet.awaitReady();
         return fleet;
+    }
+
+    boolean running() {
+        return up.isAlive();
     }
 
     /// Starts it again on the same folder and port, after [#kill] or [#stop].
@@ -100,23 +112,8 @@ final class LocalFleet implements AutoCloseable {
     }
 
     private Process spawn() {
-        var command = new ArrayList<String>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(
-                List.of(
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-Xmx512m",
-                        "-Dlogback.configurationFile=logback.xml",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Litefleet.class.getName(),
-                        "up",
-                        "--data",
-                        data.toString(),
-                        "--port",
-                        String.valueOf(port)));
+        var command = new ArrayList<>(java);
+        command.addAll(List.of("up", "--data", data.toString(), "--port", String.valueOf(port)));
         command.addAll(options);
         try {
             Files.createDirectories(data);

@@ -3,12 +3,9 @@ package dev.litefleet.journey;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.litefleet.cli.Litefleet;
 import dev.litefleet.journey.LocalFleet.Tenant;
 import dev.litefleet.testing.RealStores.RealStore;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,8 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
-import picocli.CommandLine;
 
 /// A controller and workers as processes of their own, each as on a machine of its own: with its
 /// data folder, its clock, its failpoints and its environment. Nobody but the test starts them
@@ -29,6 +26,7 @@ final class Machines implements AutoCloseable {
     static final Duration SOON = Duration.ofSeconds(60);
 
     private static final int KILLED = 128 + 9;
+    private static final int FENCED = 3;
 
     private final Path dir;
     private final String store;
@@ -39,6 +37,7 @@ final class Machines implements AutoCloseable {
     private final FleetClient client;
     private final Map<String, Machine> machines = new LinkedHashMap<>();
     private final Machine controller;
+    private final List<String> ends = new CopyOnWriteArrayList<>(); // seen by the supervisor
 
     /// Starts a controller.
     ///
@@ -122,28 +121,14 @@ final class Machines implements AutoCloseable {
     /// `litefleet observe verify --all`: chains, checksums, contiguity and SQLite's own check of
     /// what is in the store.
     void verifyStore() {
-        credentials.forEach((name, value) -> System.setProperty(property(name), value));
-        var out = new StringWriter();
-        var err = new StringWriter();
-        try {
-            int exit =
-                    new CommandLine(Litefleet.class)
-                            .setCaseInsensitiveEnumValuesAllowed(true)
-                            .setOut(new PrintWriter(out))
-                            .setErr(new PrintWriter(err))
-                            .execute("observe", "verify", "--all", "--store", store);
-            assertThat(exit).as(out + "\n" + err).isZero();
-        } finally {
-            credentials.keySet().forEach(name -> System.clearProperty(property(name)));
-        }
+        Observe.run(store, credentials, "verify", "--all");
     }
 
-    private static String property(String variable) {
-        return switch (variable) {
-            case "AWS_ACCESS_KEY_ID" -> "aws.accessKeyId";
-            case "AWS_SECRET_ACCESS_KEY" -> "aws.secretAccessKey";
-            default -> throw new IllegalArgumentException(variable);
-        };
+    /// How often supervised machines have left because their log was fenced. They may leave for no
+    /// other reason.
+    int fencedEnds() {
+        assertThat(ends).allMatch(end -> end.endsWith(" " + FENCED));
+        return ends.size();
     }
 
     @Override
@@ -160,8 +145,10 @@ final class Machines implements AutoCloseable {
         private final String ready;
         private final Path control;
         private final Map<String, String> environment = new LinkedHashMap<>(credentials);
-        private Process process;
+        private volatile Process process;
         private long logBegins;
+        private boolean supervised; // guarded by this
+        private boolean stopped; // by the test; guarded by this
 
         private Machine(String name, List<String> arguments, String ready) {
             this.name = name;
@@ -192,6 +179,27 @@ final class Machines implements AutoCloseable {
             return this;
         }
 
+        /// From its next start on it is started again when it leaves by itself, as a supervisor
+        /// does: also while the test waits for something else.
+        synchronized Machine supervised() {
+            supervised = true;
+            return this;
+        }
+
+        private synchronized void left(Process ended) {
+            if (ended == process && !stopped && ended.exitValue() != KILLED) {
+                ends.add(name + " " + ended.exitValue());
+                launch();
+            }
+        }
+
+        /// Starts it unless somebody else has, and does not wait.
+        synchronized void launchIfDead() {
+            if (!alive()) {
+                launch();
+            }
+        }
+
         /// Starts it and waits until it says that it is ready.
         Machine start() {
             launch();
@@ -199,20 +207,8 @@ final class Machines implements AutoCloseable {
         }
 
         /// Starts it and does not wait.
-        Machine launch() {
-            var command = new ArrayList<String>();
-            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-            command.addAll(
-                    List.of(
-                            "--enable-native-access=ALL-UNNAMED",
-                            "-XX:+UseSerialGC",
-                            "-XX:TieredStopAtLevel=1",
-                            "-Xmx256m",
-                            "-Dlogback.configurationFile=logback.xml",
-                            "-javaagent:" + agent + "=" + control,
-                            "-cp",
-                            System.getProperty("java.class.path"),
-                            Litefleet.class.getName()));
+        synchronized Machine launch() {
+            var command = Jvm.command("-Xmx256m", "-javaagent:" + agent + "=" + control);
             command.addAll(arguments);
             try {
                 logBegins = Files.exists(logFile()) ? Files.size(logFile()) : 0;
@@ -222,7 +218,12 @@ final class Machines implements AutoCloseable {
                                 .redirectOutput(
                                         ProcessBuilder.Redirect.appendTo(logFile().toFile()));
                 builder.environment().putAll(environment);
-                process = builder.start();
+                stopped = false;
+                Process started = builder.start();
+                process = started;
+                if (supervised) {
+                    started.onExit().thenAccept(this::left);
+                }
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
@@ -277,9 +278,14 @@ final class Machines implements AutoCloseable {
 
         /// `kill -9`, and waits for the end.
         void kill() throws InterruptedException {
-            if (process != null) {
-                process.destroyForcibly();
-                assertThat(process.waitFor(SOON.toSeconds(), TimeUnit.SECONDS)).isTrue();
+            Process killed;
+            synchronized (this) {
+                stopped = true;
+                killed = process;
+            }
+            if (killed != null) {
+                killed.destroyForcibly();
+                assertThat(killed.waitFor(SOON.toSeconds(), TimeUnit.SECONDS)).isTrue();
             }
         }
 

@@ -2,11 +2,9 @@ package dev.litefleet.journey;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.litefleet.cli.Litefleet;
 import dev.litefleet.journey.LocalFleet.Answer;
 import dev.litefleet.journey.LocalFleet.Tenant;
 import dev.litefleet.testing.RealStores.RealStore;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.DriverManager;
@@ -62,7 +60,7 @@ final class PostMortemIT {
             }
         }
         Path latest = dir.resolve("latest.db");
-        observe(store, "pull", "agent-7f3a", "-o", latest.toString());
+        observeInAProcess(store, "pull", "agent-7f3a", "-o", latest.toString());
         assertThat(rows(latest)).isEqualTo(recorded.lastEntry().getValue());
         assertThat(
                         observe(
@@ -113,20 +111,14 @@ final class PostMortemIT {
         return rows;
     }
 
+    private static String observe(RealStore store, String... arguments) {
+        return Observe.run(store.url().toString(), store.environment(), arguments);
+    }
+
     /// The command as a person would run it, in a process of its own.
-    private String observe(RealStore store, String... arguments) throws Exception {
-        var command = new ArrayList<String>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(
-                List.of(
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-XX:TieredStopAtLevel=1",
-                        "-Dlogback.configurationFile=logback.xml",
-                        "-XX:+UseSerialGC",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Litefleet.class.getName(),
-                        "observe"));
+    private String observeInAProcess(RealStore store, String... arguments) throws Exception {
+        var command = Jvm.command();
+        command.add("observe");
         command.addAll(List.of(arguments));
         command.addAll(List.of("--store", store.url().toString()));
         Path out = Files.createTempFile(dir, "out", ".txt");
@@ -137,11 +129,7 @@ final class PostMortemIT {
                         .redirectError(err.toFile());
         builder.environment().putAll(store.environment());
         int code = builder.start().waitFor();
-        assertThat(code).as(read(out) + read(err)).isZero();
-        return read(out);
-    }
-
-    private static String read(Path file) throws IOException {
-        return Files.readString(file);
+        assertThat(code).as(Files.readString(out) + Files.readString(err)).isZero();
+        return Files.readString(out);
     }
 }

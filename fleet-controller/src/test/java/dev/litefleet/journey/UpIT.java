@@ -14,75 +14,91 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 /// `litefleet up` as a process: starting, stopping, dying, and starting elsewhere.
 final class UpIT {
+    @TempDir static Path home;
+    private static LocalFleet fleet;
+
     @TempDir Path dir;
+
+    @BeforeAll
+    static void up() {
+        fleet = LocalFleet.start(home.resolve("data"), Map.of());
+    }
+
+    @AfterAll
+    static void down() throws Exception {
+        fleet.close();
+    }
+
+    /// Whatever the test before has left of it.
+    @BeforeEach
+    void running() {
+        if (!fleet.running()) {
+            fleet.restart();
+        }
+    }
 
     @Test
     void interruptDrainsAndExitsZeroAndEverythingIsThereAgain() throws Exception {
-        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
-            Tenant tenant = written(fleet);
+        Tenant tenant = written(fleet, "interrupted");
 
-            assertThat(fleet.stop()).isZero();
-            fleet.restart();
+        assertThat(fleet.stop()).isZero();
+        fleet.restart();
 
-            assertThat(fleet.execute(tenant, "select x from t").rows())
-                    .containsExactly(List.of("kept"));
-        }
+        assertThat(fleet.execute(tenant, "select x from t").rows())
+                .containsExactly(List.of("kept"));
     }
 
     @Test
     void killedUpLeavesNoOrphanAndEverythingIsThereAgain() throws Exception {
-        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
-            Tenant tenant = written(fleet);
+        Tenant tenant = written(fleet, "orphans");
 
-            fleet.killUpOnly();
-            fleet.restart();
+        fleet.killUpOnly();
+        fleet.restart();
 
-            assertThat(fleet.execute(tenant, "select x from t").rows())
-                    .containsExactly(List.of("kept"));
-        }
+        assertThat(fleet.execute(tenant, "select x from t").rows())
+                .containsExactly(List.of("kept"));
     }
 
     @Test
     void everythingKilledAtOnceIsThereAgain() throws Exception {
-        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
-            Tenant tenant = written(fleet);
+        Tenant tenant = written(fleet, "killed");
 
-            fleet.killEverything();
-            fleet.restart();
+        fleet.killEverything();
+        fleet.restart();
 
-            assertThat(fleet.execute(tenant, "select x from t").rows())
-                    .containsExactly(List.of("kept"));
-        }
+        assertThat(fleet.execute(tenant, "select x from t").rows())
+                .containsExactly(List.of("kept"));
     }
 
     /// What nobody was told to open is open to this machine only, and speaks HTTP/1.1 only: the
     /// gateway, the controller's own port, and the workers.
     @Test
     void everyPortIsOnLoopbackAndSpeaksHttp1() throws Exception {
-        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
-            List<ListeningSocket> ports = ListeningSocket.of(fleet.processes());
+        List<ListeningSocket> ports = ListeningSocket.of(fleet.processes());
 
-            assertThat(ports).hasSizeGreaterThanOrEqualTo(3);
-            assertThat(ports).allMatch(ListeningSocket::isLoopback);
-            for (ListeningSocket port : ports) {
-                assertThat(port.sends("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"))
-                        .as("%s", port)
-                        .doesNotContain("\0");
-                assertThat(
-                                port.sends(
-                                        "GET /nothing HTTP/1.1\r\nhost: a\r\n"
-                                                + "connection: upgrade, http2-settings, close\r\n"
-                                                + "upgrade: h2c\r\n"
-                                                + "http2-settings: AAMAAABkAAQAAP__\r\n\r\n"))
-                        .as("%s", port)
-                        .startsWith("HTTP/1.1 40");
-            }
+        assertThat(ports).hasSizeGreaterThanOrEqualTo(3);
+        assertThat(ports).allMatch(ListeningSocket::isLoopback);
+        for (ListeningSocket port : ports) {
+            assertThat(port.sends("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"))
+                    .as("%s", port)
+                    .doesNotContain("\0");
+            assertThat(
+                            port.sends(
+                                    "GET /nothing HTTP/1.1\r\nhost: a\r\n"
+                                            + "connection: upgrade, http2-settings, close\r\n"
+                                            + "upgrade: h2c\r\n"
+                                            + "http2-settings: AAMAAABkAAQAAP__\r\n\r\n"))
+                    .as("%s", port)
+                    .startsWith("HTTP/1.1 40");
         }
     }
 
@@ -95,7 +111,7 @@ final class UpIT {
         try (LocalFleet fleet =
                 LocalFleet.start(
                         dir.resolve("data"), Map.of(), "--store", store.toUri().toString())) {
-            tenant = written(fleet);
+            tenant = written(fleet, "agent-1");
             oldKey = fleet.adminKey();
             fleet.killEverything();
         }
@@ -147,7 +163,7 @@ final class UpIT {
                             store + "&profile=controller",
                             "--worker-store",
                             store + "&profile=worker")) {
-                Tenant tenant = written(fleet);
+                Tenant tenant = written(fleet, "agent-1");
                 assertThat(fleet.execute(tenant, "select x from t").ok()).isTrue();
             }
 
@@ -186,48 +202,46 @@ final class UpIT {
 
     @Test
     void secondUpOnTheSameDataDirectoryIsRefused() throws Exception {
-        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of())) {
-            Path out = dir.resolve("second.log");
-            Process second =
-                    new ProcessBuilder(
-                                    Path.of(System.getProperty("java.home"), "bin", "java")
-                                            .toString(),
-                                    "-cp",
-                                    System.getProperty("java.class.path"),
-                                    Litefleet.class.getName(),
-                                    "up",
-                                    "--data",
-                                    fleet.data().toString(),
-                                    "--port",
-                                    String.valueOf(fleet.port() + 10))
-                            .redirectErrorStream(true)
-                            .redirectOutput(out.toFile())
-                            .start();
+        Path out = dir.resolve("second.log");
+        var command = Jvm.command();
+        command.addAll(List.of("up", "--data", fleet.data().toString()));
+        command.addAll(List.of("--port", String.valueOf(fleet.port() + 10)));
+        Process second =
+                new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(out.toFile())
+                        .start();
 
-            assertThat(second.waitFor(30, TimeUnit.SECONDS)).isTrue();
-            assertThat(second.exitValue()).isEqualTo(1);
-            assertThat(Files.readString(out)).contains("another `litefleet up` runs on");
-        }
+        assertThat(second.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(second.exitValue()).isEqualTo(1);
+        assertThat(Files.readString(out)).contains("another `litefleet up` runs on");
     }
 
     @Test
     void workerThatDiesIsStartedAgain() throws Exception {
-        try (LocalFleet fleet = LocalFleet.start(dir.resolve("data"), Map.of(), "--workers", "1")) {
-            Tenant tenant = written(fleet);
-            ProcessHandle worker = fleet.worker("w-1");
+        Tenant tenant = written(fleet, "worker");
+        String name = workerOf(tenant);
+        ProcessHandle worker = fleet.worker(name);
 
-            worker.destroyForcibly();
-            worker.onExit().join();
+        worker.destroyForcibly();
+        worker.onExit().join();
 
-            await().atMost(Duration.ofSeconds(30))
-                    .ignoreExceptions()
-                    .until(() -> fleet.execute(tenant, "select x from t").ok());
-            assertThat(fleet.worker("w-1").pid()).isNotEqualTo(worker.pid());
-        }
+        await().atMost(Duration.ofSeconds(30))
+                .ignoreExceptions()
+                .until(() ->
+                        fleet.worker(name).pid() != worker.pid()
+                                && fleet.execute(tenant, "select x from t").ok());
     }
 
-    private static Tenant written(LocalFleet fleet) throws Exception {
-        Tenant tenant = fleet.provision("agent-1");
+    private static String workerOf(Tenant tenant) throws Exception {
+        return LocalFleet.JSON
+                .readTree(fleet.api("GET", "/api/v1/tenants/" + tenant.id(), "").body())
+                .path("worker")
+                .asText();
+    }
+
+    private static Tenant written(LocalFleet fleet, String id) throws Exception {
+        Tenant tenant = fleet.provision(id);
         assertThat(fleet.execute(tenant, "create table t(x text)").ok()).isTrue();
         assertThat(fleet.execute(tenant, "insert into t values (?)", "kept").ok()).isTrue();
         return tenant;

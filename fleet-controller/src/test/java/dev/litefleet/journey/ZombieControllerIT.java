@@ -3,7 +3,6 @@ package dev.litefleet.journey;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.litefleet.cli.Litefleet;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -13,6 +12,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -63,25 +63,12 @@ final class ZombieControllerIT {
 
     private Process controller(String name, int port) throws IOException {
         Path data = Files.createDirectories(dir.resolve(name));
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-Xmx256m",
-                        "-Dlogback.configurationFile=logback.xml",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Litefleet.class.getName(),
-                        "controller",
-                        "--data",
-                        data.toString(),
-                        "--secrets",
-                        dir.resolve("secrets").toString(),
-                        "--store",
-                        dir.resolve("store").toUri().toString(),
-                        "--port",
-                        String.valueOf(port))
+        var command = Jvm.command("-Xmx256m");
+        command.addAll(List.of("controller", "--data", data.toString()));
+        command.addAll(List.of("--secrets", dir.resolve("secrets").toString()));
+        command.addAll(List.of("--store", dir.resolve("store").toUri().toString()));
+        command.addAll(List.of("--port", String.valueOf(port)));
+        return new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(dir.resolve(name + ".log").toFile())
                 .start();
