@@ -2,18 +2,26 @@ package dev.litefleet.journey;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.litefleet.journey.LocalFleet.Answer;
 import dev.litefleet.journey.LocalFleet.Tenant;
 import dev.litefleet.journey.Machines.Machine;
-import dev.litefleet.testing.RealStores;
+import dev.litefleet.replica.objects.StoreUrl;
 import dev.litefleet.testing.RealStores.RealStore;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,7 +30,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /// `kill -9` at every named step of a commit, a drain, a checkpoint, a hydration, a merge, a
 /// takeover and a change of controllers, while clients write to the fleet. A step that is not
-/// reached fails the test.
+/// reached fails the test. All steps on a directory and the steps of [#ON_S3] on a real S3 server;
+/// all of them there too by `-Djourney.steps=all`.
 final class KillStepsIT {
     /// How a step is brought about.
     private enum By {
@@ -35,7 +44,9 @@ final class KillStepsIT {
         /// The controller comes there when a tenant is made.
         PROVISION,
         /// A controller comes there when it starts after another.
-        SUCCESSION
+        SUCCESSION,
+        /// A worker comes there when a client writes a large transaction, on S3 only.
+        UPLOAD
     }
 
     private static final String TENANT = "dev.litefleet.worker.tenant.";
@@ -72,7 +83,8 @@ final class KillStepsIT {
         CLAIMED_NOT_SETTLED(By.SUCCESSION, LEASE + "ControllerChain#claim", false),
         PREDECESSOR_FENCED(By.SUCCESSION, REPLICA + "log.Fence#close", false),
         PREDECESSOR_RECOVERED(By.SUCCESSION, REPLICA + "history.Recovery#recover", false),
-        PREDECESSOR_CLOSED(By.SUCCESSION, LEASE + "ControllerChain#settlePredecessors", false);
+        PREDECESSOR_CLOSED(By.SUCCESSION, LEASE + "ControllerChain#settlePredecessors", false),
+        INSIDE_UPLOAD(By.UPLOAD, REPLICA + "objects.S3ObjectStore#sendPart", false);
 
         private final By by;
         private final Failpoint point;
@@ -92,8 +104,28 @@ final class KillStepsIT {
         }
     }
 
+    /// What differs with requests that are on their way: attempts, fences, files, and a large body.
+    private static final Set<Step> ON_S3 =
+            EnumSet.of(
+                    Step.PUT_NOT_RESOLVED,
+                    Step.BEFORE_PART_FENCE,
+                    Step.DRAIN_BETWEEN_FILE_AND_INDEX,
+                    Step.RECOVERY_BETWEEN_FILE_AND_INDEX,
+                    Step.PREDECESSOR_FENCED,
+                    Step.INSIDE_UPLOAD);
+
+    /// 13 MB that do not compress: a body of three parts of 5 MiB at most.
+    static final String LARGE =
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 130)"
+                    + " insert into large select randomblob(100000) from n";
+
     private static final int TENANTS = 4;
     private static final int CLIENTS = 4;
+
+    /// Shorter than the product's: most steps wait for one to end.
+    private static final String[] LEASES = {
+        "--lease", "2s", "--heartbeat", "500ms", "--lease-margin", "250ms"
+    };
 
     /// So that the processor is there for those who start again.
     private static final Duration PAUSE = Duration.ofMillis(5);
@@ -109,27 +141,38 @@ final class KillStepsIT {
     @Test
     void everyStepExists() {
         assertThat(Step.values()).allMatch(step -> step.point.exists());
+        assertThat(JanitorKillIT.Step.values()).allMatch(step -> step.point().exists());
     }
 
     static Stream<RealStore> stores() {
-        return RealStores.named("directory").stream();
+        return FailoverIT.stores();
+    }
+
+    private static List<Step> steps(boolean s3) {
+        boolean all = System.getProperty("journey.steps", "").equals("all");
+        return Arrays.stream(Step.values())
+                .filter(step -> s3 ? all || ON_S3.contains(step) : step.by != By.UPLOAD)
+                .toList();
     }
 
     @ParameterizedTest
     @MethodSource("stores")
     void killedAtAnyStepLosesNothingAcknowledged(RealStore store) throws Exception {
-        boolean wanted = Boolean.getBoolean("journey.steps");
-        if (!wanted) {
-            System.out.println("skipped: kill -9 at every named step, by -Djourney.steps=true");
-        }
-        assumeTrue(wanted);
+        boolean s3 = store.url() instanceof StoreUrl.S3;
         var ledger = new Writers.Ledger();
-        try (Machines started = new Machines(dir, store, Step.points())) {
+        try (Machines started =
+                new Machines(
+                        dir,
+                        // So that a large body goes in parts.
+                        store.url() + (s3 ? "&partMiB=5" : ""),
+                        store.environment(),
+                        Step.points(),
+                        LEASES)) {
             fleet = started;
             fleet.controller().start();
             workers = new ArrayList<>();
             for (String name : List.of("w-1", "w-2")) {
-                workers.add(worker(name).launch());
+                workers.add(worker(name).supervised().launch());
             }
             workers.forEach(Machine::awaitReady);
             tenants = fleet.provision("agent-", TENANTS, "{}");
@@ -137,7 +180,7 @@ final class KillStepsIT {
             try (Writers writing =
                     new Writers(fleet.client(), tenants, CLIENTS, ledger, 0, PAUSE)) {
                 writers = writing;
-                for (Step step : Step.values()) {
+                for (Step step : steps(s3)) {
                     long began = System.nanoTime();
                     int died = killAt(step);
                     deaths += died;
@@ -145,8 +188,9 @@ final class KillStepsIT {
                     writers.verifyAcknowledged();
                     System.out.printf(
                             Locale.ROOT,
-                            "killed at %s: %d processes, %.1f s%n",
+                            "killed at %s on %s: %d processes, %.1f s%n",
                             step,
+                            store,
                             died,
                             (System.nanoTime() - began) / 1e9);
                 }
@@ -154,11 +198,12 @@ final class KillStepsIT {
                 writers.verify();
                 // What is not known is at most what was in flight.
                 assertThat(writers.unacknowledgedButThere())
-                        .isLessThanOrEqualTo((long) deaths * CLIENTS);
+                        .isLessThanOrEqualTo((long) (deaths + fleet.fencedEnds()) * CLIENTS);
             }
             fleet.verifyStore();
             System.out.printf(
-                    "%d deaths, %d commits acknowledged, 0 lost%n", deaths, ledger.size());
+                    "%s: %d deaths, %d commits acknowledged, 0 lost%n",
+                    store, deaths, ledger.size());
         }
     }
 
@@ -181,22 +226,18 @@ final class KillStepsIT {
                 return dead;
             }
             case TAKEOVER -> {
-                Machine first = workers.getFirst();
-                first.kill();
-                first.loseDisk();
                 armWorkers(step);
-                first.launch();
+                int killed = killHolders(step, workers, true);
                 int dead = awaitDeath(step, workers);
                 startWorkersAgain();
-                return dead + 1;
+                return dead + killed;
             }
             case FAILOVER -> {
                 fleet.controller().arm(step.point, 1);
-                workers.getFirst().kill();
-                workers.getFirst().launch();
+                int killed = killHolders(step, List.of(fleet.controller()), false);
                 awaitDeath(step, List.of(fleet.controller()));
                 fleet.controller().start();
-                return 2;
+                return 1 + killed;
             }
             case PROVISION -> {
                 fleet.controller().arm(step.point, 1);
@@ -221,8 +262,78 @@ final class KillStepsIT {
                 fleet.controller().start();
                 return 2;
             }
+            case UPLOAD -> {
+                Tenant tenant = tenants.getFirst();
+                assertThat(fleet.client().execute(tenant, "create table large(body blob)").ok())
+                        .isTrue();
+                for (Machine worker : workers) {
+                    worker.arm(step.point, 2);
+                }
+                Answer answer = fleet.client().execute(tenant, LARGE);
+                assertThat(answer.code()).as(answer.body()).isEqualTo("OUTCOME_UNKNOWN");
+                int dead = awaitDeath(step, workers);
+                startWorkersAgain();
+                return dead;
+            }
         }
         throw new AssertionError(step);
+    }
+
+    /// Kills whoever has tenants, and starts it again, until somebody has died at the step. Once is
+    /// enough but when nothing was owed at that moment.
+    ///
+    /// @param dying those who come to the step
+    /// @return how many were killed
+    private int killHolders(Step step, List<Machine> dying, boolean loseDisk) {
+        var killed = new AtomicInteger();
+        var marks = new AtomicReference<Map<String, Integer>>();
+        await(step.name())
+                .atMost(Machines.SOON.multipliedBy(2))
+                .pollInterval(Duration.ofMillis(10))
+                .ignoreException(IOException.class) // the controller has died
+                .until(() -> {
+                    if (dying.stream().anyMatch(it -> it.diedAt(step.point))) {
+                        return true;
+                    }
+                    Map<String, Integer> since = marks.get();
+                    if (since == null || writers.allTenantsAdvancedSince(since)) {
+                        Optional<Machine> holder = holder();
+                        if (holder.isPresent()) {
+                            Machine victim = holder.get();
+                            victim.kill();
+                            if (loseDisk) {
+                                victim.loseDisk();
+                            }
+                            victim.launch();
+                            killed.incrementAndGet();
+                            marks.set(writers.mark());
+                        }
+                    }
+                    return false;
+                });
+        return killed.get();
+    }
+
+    /// The worker that has most tenants: not every one that lives has some.
+    private Optional<Machine> holder() throws Exception {
+        JsonNode items =
+                LocalFleet.JSON
+                        .readTree(fleet.client().api("GET", "/api/v1/workers", "").body())
+                        .path("items");
+        Optional<Machine> most = Optional.empty();
+        int tenantsOfMost = 0;
+        for (JsonNode item : items) {
+            if (item.path("state").asText().equals("live")
+                    && item.path("tenants").asInt() > tenantsOfMost) {
+                tenantsOfMost = item.path("tenants").asInt();
+                most =
+                        workers.stream()
+                                .filter(it -> it.name().equals(item.path("name").asText()))
+                                .filter(Machine::alive)
+                                .findAny();
+            }
+        }
+        return most;
     }
 
     private void armWorkers(Step step) throws Exception {
@@ -247,11 +358,7 @@ final class KillStepsIT {
     }
 
     private void startWorkersAgain() {
-        for (Machine worker : workers) {
-            if (!worker.alive()) {
-                worker.launch();
-            }
-        }
+        workers.forEach(Machine::launchIfDead);
     }
 
     private void everybodyWritesAgain(Step step) {

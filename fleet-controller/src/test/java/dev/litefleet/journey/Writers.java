@@ -161,8 +161,7 @@ final class Writers implements AutoCloseable {
     long lost(LongPredicate mayBe) throws Exception {
         long lost = 0;
         for (Tenant tenant : tenants) {
-            Answer all = fleet.execute(tenant, "select id from rows");
-            assertThat(all.ok()).as(tenant.id() + ": " + all.body()).isTrue();
+            Answer all = answered(tenant, "select id from rows");
             List<String> found = all.rows().stream().map(List::getFirst).toList();
             assertThat(found).as("no row twice in " + tenant.id()).doesNotHaveDuplicates();
             var gone = new HashSet<>(rows(ledger.acknowledged(), tenant));
@@ -171,7 +170,7 @@ final class Writers implements AutoCloseable {
                     .as("lost of " + tenant.id() + " though nothing may be")
                     .allMatch(row -> mayBe.test(times.get(row)));
             lost += gone.size();
-            assertThat(fleet.execute(tenant, "pragma integrity_check").rows())
+            assertThat(answered(tenant, "pragma integrity_check").rows())
                     .containsExactly(List.of("ok"));
         }
         return lost;
@@ -181,7 +180,7 @@ final class Writers implements AutoCloseable {
     long unacknowledgedButThere() throws Exception {
         long count = 0;
         for (Tenant tenant : tenants) {
-            for (List<String> row : fleet.execute(tenant, "select id from rows").rows()) {
+            for (List<String> row : answered(tenant, "select id from rows").rows()) {
                 count += rows(ledger.acknowledged(), tenant).contains(row.getFirst()) ? 0 : 1;
             }
         }
@@ -192,8 +191,7 @@ final class Writers implements AutoCloseable {
     /// and SQLite finds the file whole.
     void verify() throws Exception {
         for (Tenant tenant : tenants) {
-            Answer all = fleet.execute(tenant, "select id, count(*) from rows group by id");
-            assertThat(all.ok()).as(tenant.id() + ": " + all.body()).isTrue();
+            Answer all = answered(tenant, "select id, count(*) from rows group by id");
             var found = new HashMap<String, String>();
             all.rows().forEach(row -> found.put(row.getFirst(), row.getLast()));
             assertThat(found.keySet())
@@ -204,7 +202,7 @@ final class Writers implements AutoCloseable {
             assertThat(rows(ledger.unknown(), tenant))
                     .as("rows nobody wrote")
                     .containsAll(found.keySet());
-            assertThat(fleet.execute(tenant, "pragma integrity_check").rows())
+            assertThat(answered(tenant, "pragma integrity_check").rows())
                     .containsExactly(List.of("ok"));
         }
     }
