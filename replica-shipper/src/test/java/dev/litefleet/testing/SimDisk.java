@@ -62,7 +62,8 @@ public final class SimDisk {
         FileTime modified = now();
         int lockedAt = -1; // boot of the process that has it locked
 
-        private byte[] bytes = new byte[0];
+        private byte[] bytes = new byte[0]; // and room behind `length`
+        private int length;
         private byte[] forced = new byte[0];
         private final List<Change> changes = new ArrayList<>();
 
@@ -75,7 +76,32 @@ public final class SimDisk {
         }
 
         int size() {
-            return bytes.length;
+            return length;
+        }
+
+        private byte[] content() {
+            return Arrays.copyOf(bytes, length);
+        }
+
+        private void become(byte[] content) {
+            bytes = content;
+            length = content.length;
+        }
+
+        private void resize(int size) {
+            if (size > bytes.length) {
+                bytes = Arrays.copyOf(bytes, Math.max(size, 2 * length));
+            } else if (size < length) {
+                Arrays.fill(bytes, size, length, (byte) 0);
+            }
+            length = size;
+        }
+
+        private void put(int at, byte[] from, int start, int count) {
+            if (at + count > length) {
+                resize(at + count);
+            }
+            System.arraycopy(from, start, bytes, at, count);
         }
 
         Map<String, Node> entries() {
@@ -102,14 +128,14 @@ public final class SimDisk {
                 entries.values().forEach(Node::survive);
                 return;
             }
-            bytes = forced;
+            become(forced.clone());
             int sectors = changes.stream().mapToInt(Change::sectors).sum();
             boolean[] kept = some(sectors);
             int at = 0;
             for (Change change : changes) {
                 for (int sector = 0; sector < change.sectors(); sector++) {
                     if (kept[at++]) {
-                        bytes = change.sector(bytes, sector);
+                        change.survive(sector, this);
                     }
                 }
             }
@@ -117,7 +143,7 @@ public final class SimDisk {
         }
 
         private void settle() {
-            forced = bytes.clone();
+            forced = content();
             changes.clear();
         }
 
@@ -146,16 +172,14 @@ public final class SimDisk {
             return bytes == null ? 1 : (at + bytes.length + SECTOR - 1) / SECTOR - at / SECTOR;
         }
 
-        /// The content with one of this change's sectors written into it.
-        byte[] sector(byte[] content, int sector) {
+        private void survive(int sector, Node in) {
             if (bytes == null) {
-                return Arrays.copyOf(content, at);
+                in.resize(Math.min(in.length, at));
+                return;
             }
             int from = Math.max(at, (at / SECTOR + sector) * SECTOR);
             int to = Math.min(at + bytes.length, (at / SECTOR + sector + 1) * SECTOR);
-            byte[] after = content.length < to ? Arrays.copyOf(content, to) : content.clone();
-            System.arraycopy(bytes, from - at, after, from, to - from);
-            return after;
+            in.put(from, bytes, from - at, to - from);
         }
     }
 
@@ -230,12 +254,12 @@ public final class SimDisk {
     /// @return whether it has
     public boolean flipBit(Path file) {
         Node node = find(file);
-        if (node == null || node.bytes.length == 0) {
+        if (node == null || node.length == 0) {
             return false;
         }
-        byte[] flipped = node.bytes.clone();
+        byte[] flipped = node.content();
         flipped[random.nextInt(flipped.length)] ^= (byte) (1 << random.nextInt(8));
-        node.bytes = flipped;
+        node.become(flipped);
         node.settle();
         return true;
     }
@@ -243,7 +267,7 @@ public final class SimDisk {
     /// What a file holds now, or null. Nobody hears of it.
     public byte @Nullable [] content(Path file) {
         Node node = find(file);
-        return node == null || node.folder ? null : node.bytes.clone();
+        return node == null || node.folder ? null : node.content();
     }
 
     /// Puts a file there, forced, whatever was there before. Nobody hears of it.
@@ -253,7 +277,7 @@ public final class SimDisk {
             throw new IllegalArgumentException("no folder for " + file);
         }
         Node node = new Node(false);
-        node.bytes = content.clone();
+        node.become(content.clone());
         node.settle();
         folder.name(Map.of(file.getFileName().toString(), new Naming(node)));
         folder.settleNames();
@@ -270,7 +294,7 @@ public final class SimDisk {
         if (node.folder) {
             node.entries.values().forEach(entry -> count(entry, into));
         } else {
-            into.put(node, node.bytes.length);
+            into.put(node, node.length);
         }
     }
 
@@ -333,7 +357,7 @@ public final class SimDisk {
     }
 
     int read(Node node, long at, ByteBuffer into) {
-        int left = (int) Math.max(0, node.bytes.length - at);
+        int left = (int) Math.max(0, node.length - at);
         if (left == 0) {
             return into.hasRemaining() ? -1 : 0;
         }
@@ -347,8 +371,8 @@ public final class SimDisk {
         if (shortWrites && count > 1 && random.nextInt(8) == 0) {
             count = 1 + random.nextInt(count - 1);
         }
-        if (at + count > node.bytes.length && capacity != Long.MAX_VALUE) {
-            long room = Math.max(0, node.bytes.length - at) + free();
+        if (at + count > node.length && capacity != Long.MAX_VALUE) {
+            long room = Math.max(0, node.length - at) + free();
             if (room <= 0) {
                 throw new IOException("No space left on device");
             }
@@ -357,18 +381,15 @@ public final class SimDisk {
         byte[] bytes = new byte[count];
         from.get(bytes);
         int start = Math.toIntExact(at);
-        if (node.bytes.length < start + count) {
-            node.bytes = Arrays.copyOf(node.bytes, start + count);
-        }
-        System.arraycopy(bytes, 0, node.bytes, start, count);
+        node.put(start, bytes, 0, count);
         node.changes.add(new Change(start, bytes));
         node.modified = now();
         return count;
     }
 
     void truncate(Node node, long size) {
-        if (size < node.bytes.length) {
-            node.bytes = Arrays.copyOf(node.bytes, (int) size);
+        if (size < node.length) {
+            node.resize((int) size);
             node.changes.add(new Change((int) size, null));
             node.modified = now();
         }
@@ -379,7 +400,7 @@ public final class SimDisk {
             begin(Kind.FORCE, path);
         } catch (IOException failed) {
             if (!node.folder) {
-                node.bytes = node.forced.clone();
+                node.become(node.forced.clone());
                 node.changes.clear();
             }
             throw failed;

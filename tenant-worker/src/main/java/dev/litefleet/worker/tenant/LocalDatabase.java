@@ -160,6 +160,13 @@ public record LocalDatabase(
     private static void createDirectories(Path directory) {
         try {
             Files.createDirectories(directory);
+            // Else a folder that was deleted here may be back after a loss of power, with all that
+            // was in it, in place of this one.
+            Path parent = directory.toAbsolutePath().getParent();
+            for (int level = 0; parent != null && level < 2; level++) {
+                LocalPosition.forceNames(parent);
+                parent = parent.getParent();
+            }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot create " + directory, e);
         }

@@ -153,11 +153,16 @@ record LocalPosition(
                     file,
                     StandardCopyOption.ATOMIC_MOVE,
                     StandardCopyOption.REPLACE_EXISTING);
-            try (var folder = FileChannel.open(file.toAbsolutePath().getParent())) {
-                folder.force(true);
-            }
+            forceNames(requireNonNull(file.toAbsolutePath().getParent()));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file, e);
+        }
+    }
+
+    /// Makes what was created, renamed and removed in a folder durable.
+    static void forceNames(Path folder) throws IOException {
+        try (var names = FileChannel.open(folder)) {
+            names.force(true);
         }
     }
 }

@@ -23,7 +23,6 @@ import dev.litefleet.replica.sqlite.OpenMode;
 import dev.litefleet.replica.sqlite.Sqlite;
 import dev.litefleet.replica.sqlite.SqliteConnection;
 import dev.litefleet.replica.sqlite.SqliteConnection.Checkpointed;
-import dev.litefleet.replica.sqlite.SqliteDatabase;
 import dev.litefleet.replica.sqlite.SqliteLimits;
 import dev.litefleet.replica.sqlite.Watchdog;
 import dev.litefleet.replica.wal.CommittedPages;
@@ -70,8 +69,7 @@ public final class ShippedDatabase {
 
     private final LocalDatabase local;
     private final Shipping shipping;
-    private final SqliteDatabase database;
-    private final SqliteConnection connection;
+    private final Engine engine;
     private final WalTap tap;
     private final Gate gate;
     private final @Nullable Object fileKey;
@@ -147,12 +145,10 @@ public final class ShippedDatabase {
     /// A drain as it will be written, however often that takes: the same bytes each time.
     private record Frozen(DrainInput input, WalPosition to, long firstCommit, Slot firstSlot) {}
 
-    private ShippedDatabase(
-            LocalDatabase local, Shipping shipping, SqliteDatabase database, WalTap tap) {
+    private ShippedDatabase(LocalDatabase local, Shipping shipping, Engine engine, WalTap tap) {
         this.local = local;
         this.shipping = shipping;
-        this.database = database;
-        this.connection = database.connect(OpenMode.READ_WRITE);
+        this.engine = engine;
         this.tap = tap;
         this.captured = local.position().txid().value();
         this.lastMillis = local.lastMillis();
@@ -161,8 +157,8 @@ public final class ShippedDatabase {
         this.changed = new ChangedPages(local.pageSize(), tap.sums().pages());
         this.drainedTo = tap.position();
         this.walBytes = tap.position().offset();
+        engine.open(gate::announce);
         this.fileKey = fileKey();
-        connection.onCommit(gate::announce);
     }
 
     /// Opens `local`, which nobody else has open. On a platform thread.
@@ -170,16 +166,21 @@ public final class ShippedDatabase {
     /// @throws Corrupt if the files are not what `local` says
     public static ShippedDatabase open(
             LocalDatabase local, Shipping shipping, SqliteLimits limits, Watchdog watchdog) {
+        return open(
+                local, shipping, new SqliteEngine(Sqlite.database(local.db(), limits, watchdog)));
+    }
+
+    /// The same with an engine that is not open.
+    static ShippedDatabase open(LocalDatabase local, Shipping shipping, Engine engine) {
         DatabaseChecksum sums = local.loadSums();
         WalPosition from = local.wal() == null ? WalPosition.start(sums.pages()) : local.wal();
         var tap = new WalTap(local.walFile(), sums, shipping.config().captureBytesMax(), from);
         // Before SQLite writes anything: a later session must know what it finds.
         positionOf(local, shipping, from).write(local.positionFile());
         if (!local.exists()) {
-            create(local);
+            create(local, engine);
         }
-        return new ShippedDatabase(
-                local, shipping, Sqlite.database(local.db(), limits, watchdog), tap);
+        return new ShippedDatabase(local, shipping, engine, tap);
     }
 
     /// What a later session is told of a file that is about to be opened.
@@ -190,11 +191,11 @@ public final class ShippedDatabase {
     }
 
     /// Elsewhere at first: SQLite would take a WAL that is here already for the new file's.
-    private static void create(LocalDatabase local) {
+    private static void create(LocalDatabase local, Engine engine) {
         Path fresh = local.directory().resolve("new");
         try {
             Files.deleteIfExists(fresh);
-            Sqlite.create(fresh, local.pageSize());
+            engine.create(fresh, local.pageSize());
             Files.move(fresh, local.db(), StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot make " + local.db(), e);
@@ -204,7 +205,7 @@ public final class ShippedDatabase {
     /// The write connection. It also keeps SQLite from checkpointing when others close. The permit
     /// holder's.
     public SqliteConnection connection() {
-        return connection;
+        return engine.connection();
     }
 
     public TenantKey key() {
@@ -217,7 +218,7 @@ public final class ShippedDatabase {
 
     /// A further connection; its commits are announced too. On a platform thread.
     SqliteConnection connect(OpenMode mode) {
-        SqliteConnection further = database.connect(mode);
+        SqliteConnection further = engine.connect(mode);
         if (mode == OpenMode.READ_WRITE) {
             further.onCommit(gate::announce);
         }
@@ -673,7 +674,7 @@ public final class ShippedDatabase {
         requireSameFile();
         long frames = tap.frames();
         boolean begunAnew = frames == 0;
-        Checkpointed done = connection.checkpointPassive();
+        Checkpointed done = engine.checkpointPassive();
         if (!begunAnew && done.walFrames() != frames) {
             throw new Corrupt(
                     local.walFile().toString(),
@@ -687,7 +688,7 @@ public final class ShippedDatabase {
         if (tap.fileBytes() > shipping.config().transactionBytesMax() / WAL_KEPT_FRACTION) {
             // For the disk, and because a large file hides what is written over it. If a reader is
             // in the way, the next checkpoint does it.
-            connection.checkpointTruncate();
+            engine.checkpointTruncate();
         }
         tap.checkpointed();
         walBytes = 0;
@@ -712,7 +713,7 @@ public final class ShippedDatabase {
     /// Closes the connection and the files, whatever is owed. On a platform thread.
     public void close() {
         tap.close();
-        connection.close();
+        engine.close();
     }
 
     /// Keeps what is not durable: links the WAL, which holds it, into the quarantine together with

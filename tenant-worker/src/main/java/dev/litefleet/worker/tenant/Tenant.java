@@ -51,6 +51,7 @@ public final class Tenant {
     private boolean releasing; // nothing more is admitted
     private @Nullable CompletableFuture<Released> release;
     private Txid floor; // what a hydration must reach
+    private boolean owesDrains; // the log may have commits that derived files lack
     private long hibernatedAt; // ticker nanoseconds
     private @Nullable Txid corruptAt; // the last commit of a file that was found damaged
     private @Nullable OpenTenant fencedOpen; // what was open when the log ended, and still is
@@ -230,10 +231,11 @@ public final class Tenant {
             // It would begin with a LIST, for every tenant and every request of its clients.
             throw new Unavailable("hydrate " + id(), "the store is down", null);
         }
+        if (owesDrains()) {
+            payFromTheLog();
+        }
         if (tenants.files().hasLeft(id())) {
-            LocalDatabase local = tenants.warm().open(assignment, least);
-            tenants.files().settled(id());
-            return local;
+            return tenants.warm().open(assignment, least);
         }
         tenants.files().delete(assignment.key());
         return LocalDatabase.hydrate(
@@ -251,6 +253,8 @@ public final class Tenant {
             if (local.wal() != null) {
                 shipAhead(database);
             }
+            // Not before: as long as it cannot be opened, they may hold commits that no log has.
+            tenants.files().settled(id());
             return new OpenTenant(this, database, tenants);
         };
     }
@@ -267,8 +271,11 @@ public final class Tenant {
                         .log("commits of an earlier session were found and shipped");
             }
         } catch (RuntimeException unshippable) {
+            // Those before it are in the log: nobody may give their TXIDs to others.
+            payUp(database);
             keep(database, "commits of an earlier session could not be shipped");
             database.close();
+            raiseFloor(database.durable());
             throw unshippable;
         }
     }
@@ -631,16 +638,7 @@ public final class Tenant {
 
     private void closeBroken(OpenTenant open, Throwable cause) {
         empty(open);
-        open.database().awaitResolved();
-        try {
-            open.database().drain();
-        } catch (RuntimeException lacking) {
-            log.atWarn()
-                    .addKeyValue("tenant", id())
-                    .setCause(lacking)
-                    .log("the last commits of a tenant that stopped could not be drained");
-            payFromTheLog();
-        }
+        payUp(open.database());
         try {
             keep(open.database(), "the tenant had to stop: " + cause.getMessage());
             shut(open);
@@ -653,33 +651,63 @@ public final class Tenant {
         }
     }
 
-    /// What is durable and was not drained, when the WAL cannot give it any more.
-    private void payFromTheLog() {
+    /// Brings what the log has taken of a database that stops into derived files. What fails is
+    /// tried again before the tenant is opened the next time.
+    private void payUp(ShippedDatabase database) {
+        database.awaitResolved();
         try {
-            Shipping shipping = tenants.shipping();
-            Recovered paid =
-                    Recovery.payOne(
-                            shipping.store(),
-                            shipping.log().name(),
-                            assignment.key(),
-                            shipping.tmp(),
-                            shipping.tasks());
-            paid.failed()
-                    .forEach((_, failure) ->
-                            log.atError()
-                                    .addKeyValue("tenant", id())
-                                    .setCause(failure)
-                                    .log("tenant was not recovered from the log"));
-            Txid covered = paid.coverage().get(assignment.key());
-            if (paid.failed().isEmpty() && covered != null) {
-                shipping.log().drained(assignment.key(), covered);
-            }
+            database.drain();
+            return;
         } catch (RuntimeException lacking) {
+            log.atWarn()
+                    .addKeyValue("tenant", id())
+                    .setCause(lacking)
+                    .log("the last commits of a tenant that stopped could not be drained");
+        }
+        try {
+            payFromTheLog();
+        } catch (RuntimeException lacking) {
+            synchronized (this) {
+                owesDrains = true;
+            }
             log.atError()
                     .addKeyValue("tenant", id())
                     .setCause(lacking)
                     .log("the last commits of a tenant that stopped were not read from the log");
         }
+    }
+
+    private synchronized boolean owesDrains() {
+        return owesDrains;
+    }
+
+    /// What is durable and was not drained, when the WAL cannot give it any more.
+    ///
+    /// @throws StoreException if the store does not answer; call again
+    /// @throws ReplicaException if the log or the history is damaged
+    private void payFromTheLog() {
+        Shipping shipping = tenants.shipping();
+        Recovered paid =
+                Recovery.payOne(
+                        shipping.store(),
+                        shipping.log().name(),
+                        assignment.key(),
+                        shipping.tmp(),
+                        shipping.tasks());
+        for (ReplicaException failure : paid.failed().values()) {
+            throw failure;
+        }
+        Txid covered = paid.coverage().get(assignment.key());
+        if (covered != null) {
+            shipping.log().drained(assignment.key(), covered);
+        }
+        synchronized (this) {
+            owesDrains = false;
+        }
+    }
+
+    private synchronized void raiseFloor(Txid durable) {
+        floor = durable.compareTo(floor) > 0 ? durable : floor;
     }
 
     private void keep(ShippedDatabase database, String reason) {

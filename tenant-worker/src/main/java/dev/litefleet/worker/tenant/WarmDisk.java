@@ -71,7 +71,11 @@ final class WarmDisk {
         var facts =
                 new Facts(
                         key,
-                        assignment.previousSession(),
+                        // This one has written it if it has come as far as `ahead` or the opening,
+                        // and no further: then the WAL is still what it was.
+                        position.map(LocalPosition::session)
+                                .filter(shipping.log().name().session().ulid()::equals)
+                                .orElse(assignment.previousSession()),
                         floor,
                         history.coverage(),
                         position.orElse(null),

@@ -28,10 +28,13 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// A process is killed, its disk stays, and a new session begins on it.
 ///
@@ -332,6 +335,40 @@ final class WarmDiskTest {
         after.rows = 3;
         assertThat(after.acknowledged(after.insert(random))).isTrue();
         verify(after, 4);
+    }
+
+    /// The session has put its name on the files by then, and is not the one before it.
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4})
+    void aheadFramesAreShippedAlthoughTheStoreFailedMeanwhile(int read) {
+        var random = new SplittableRandom(read);
+        Life life = first(Durability.ASYNC);
+        life.acknowledged(life.insert(random));
+        get(life.database().gate(life.database().announced()));
+        life.way.down(true);
+        for (int i = 0; i < 5; i++) {
+            life.acknowledged(life.insert(random));
+        }
+        life.kill(folder.resolve("image"));
+        Txid floor = life.failover();
+
+        Life after = next(folder.resolve("image"), USUAL, floor, life.id());
+        var reads = new AtomicInteger();
+        after.way.beforeRead(key -> {
+            if (key.endsWith(".ltx") && reads.incrementAndGet() == read) {
+                throw new Unavailable("get " + key, "503 SlowDown", null);
+            }
+        });
+        await().atMost(Duration.ofSeconds(20))
+                .until(() ->
+                        send(after.tenant, null, "select 1")
+                                .handle((_, failure) -> failure == null)
+                                .join());
+
+        assertThat(reads).hasValueGreaterThanOrEqualTo(2);
+        assertThat(run(after.tenant, null, "select count(*) from log").seen())
+                .isEqualTo(new Txid(BEFORE + 6));
+        assertThat(prefix(after.tenant)).isEqualTo(6);
     }
 
     @Test
