@@ -163,6 +163,8 @@ final class JanitorKillIT {
         var answer = fleet.client().execute(tenant, KillStepsIT.LARGE);
         assertThat(answer.code()).as(answer.body()).isEqualTo("OUTCOME_UNKNOWN");
         await().atMost(Machines.SOON).until(() -> worker.diedAt(INSIDE_UPLOAD));
+        // Its disk has the whole commit, and would be believed.
+        worker.loseDisk();
         worker.start();
         await("served again")
                 .atMost(Machines.SOON)

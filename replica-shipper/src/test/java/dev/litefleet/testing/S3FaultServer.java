@@ -50,8 +50,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Speaks path style; PUT (with `If-None-Match: *`, `Content-MD5`, signed chunks), GET with ranges,
 /// HEAD, DELETE, LIST in both versions with delimiter, HEAD of a bucket, uploads in parts (with
-/// `If-None-Match: *` at their end). Every bucket exists except those named by [#withoutBucket].
-/// The access key is checked, the signature is not.
+/// `If-None-Match: *` at their end) and their list. Every bucket exists except those named by
+/// [#withoutBucket]. The access key is checked, the signature is not.
 ///
 /// Objects live in memory. One event loop serves all requests, so the order of their effects is the
 /// order in which they are logged.
@@ -62,7 +62,7 @@ public final class S3FaultServer implements AutoCloseable {
     /// One request as it arrived.
     ///
     /// @param verb `PUT`, `GET`, `HEAD`, `LIST` or `DELETE`; of an upload in parts `BEGIN`, `PART`,
-    ///   `COMPLETE` or `ABORT`
+    ///   `COMPLETE` or `ABORT`; their list is a `LIST` too
     /// @param key in the bucket; of a listing its prefix
     /// @param range header, empty if none
     /// @param bytes of the request's body
@@ -160,8 +160,7 @@ public final class S3FaultServer implements AutoCloseable {
     private final List<Rule> rules = new ArrayList<>(); // guarded by this
     private final List<Request> requests = new ArrayList<>(); // guarded by this
     private final List<Map<String, String>> fields = new ArrayList<>(); // guarded by this
-    private final Map<String, TreeMap<Integer, byte[]>> uploads = new TreeMap<>(); // by this
-    private final Map<String, Map<String, String>> begun = new TreeMap<>(); // by this; metadata
+    private final Map<String, Upload> uploads = new TreeMap<>(); // guarded by this
     private final Map<String, String> keys = new TreeMap<>(); // by this; access key to token
     private long uploadsBegun; // guarded by this
     private final List<Runnable> late = new ArrayList<>(); // guarded by this
@@ -493,7 +492,7 @@ public final class S3FaultServer implements AutoCloseable {
                 }
                 return switch (request.verb()) {
                     case "PUT" -> put(http, request, body);
-                    case "BEGIN" -> begin(http);
+                    case "BEGIN" -> begin(http, request);
                     case "PART" -> part(http, body);
                     case "COMPLETE" -> complete(http, request);
                     case "ABORT" -> {
@@ -567,38 +566,52 @@ public final class S3FaultServer implements AutoCloseable {
         }
     }
 
-    private Answer begin(HttpServerRequest http) {
+    /// An upload in parts that was begun.
+    private record Upload(
+            String bucket,
+            String key,
+            Map<String, String> metadata,
+            Instant initiated,
+            TreeMap<Integer, byte[]> parts) {}
+
+    private Answer begin(HttpServerRequest http, Request request) {
         String id = "upload-" + ++uploadsBegun;
-        uploads.put(id, new TreeMap<>());
-        begun.put(id, metadata(http));
+        uploads.put(
+                id,
+                new Upload(
+                        request.bucket(),
+                        request.key(),
+                        metadata(http),
+                        clock.instant().truncatedTo(ChronoUnit.SECONDS),
+                        new TreeMap<>()));
         return xml(
                 "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>"
                         .formatted(id));
     }
 
     private Answer part(HttpServerRequest http, byte[] body) {
-        TreeMap<Integer, byte[]> parts = uploads.get(parameter(http, "uploadId"));
-        if (parts == null) {
+        Upload upload = uploads.get(parameter(http, "uploadId"));
+        if (upload == null) {
             throw new Refused(404, "NoSuchUpload");
         }
         byte[] bytes = verified(http, body);
-        parts.put(Integer.parseInt(parameter(http, "partNumber")), bytes);
+        upload.parts().put(Integer.parseInt(parameter(http, "partNumber")), bytes);
         String etag = '"' + HexFormat.of().formatHex(digest("MD5", bytes)) + '"';
         return new Answer(200, Map.of("ETag", etag), new byte[0], 0);
     }
 
     private Answer complete(HttpServerRequest http, Request request) {
         String id = parameter(http, "uploadId");
-        TreeMap<Integer, byte[]> parts = uploads.get(id);
-        if (parts == null) {
+        Upload upload = uploads.get(id);
+        if (upload == null) {
             throw new Refused(404, "NoSuchUpload");
         }
         requireFree(http, request);
         var whole = Buffer.buffer();
-        parts.values().forEach(whole::appendBytes);
+        upload.parts().values().forEach(whole::appendBytes);
         uploads.remove(id);
         String etag = '"' + HexFormat.of().formatHex(digest("MD5", whole.getBytes())) + "-1\"";
-        store(request, whole.getBytes(), etag, begun.getOrDefault(id, Map.of()));
+        store(request, whole.getBytes(), etag, upload.metadata());
         return xml(
                 "<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>"
                         .formatted(escape(etag)));
@@ -709,9 +722,28 @@ public final class S3FaultServer implements AutoCloseable {
         return new Answer(status, fields, withBody ? bytes : new byte[0], bytes.length);
     }
 
+    /// All of them on one page.
+    private Answer listUploads(HttpServerRequest http, Request request) {
+        var found = new StringBuilder();
+        uploads.forEach((id, upload) -> {
+            if (upload.bucket().equals(request.bucket())
+                    && upload.key().startsWith(request.key())) {
+                found.append(
+                        "<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>%s</Initiated></Upload>"
+                                .formatted(name(http, upload.key()), id, upload.initiated()));
+            }
+        });
+        return xml(
+                "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>%s</ListMultipartUploadsResult>"
+                        .formatted(found));
+    }
+
     private Answer list(HttpServerRequest http, Request request) {
         if (http.params().contains("location")) {
             return xml("<LocationConstraint/>");
+        }
+        if (http.params().contains("uploads")) {
+            return listUploads(http, request);
         }
         boolean v2 = parameter(http, "list-type").equals("2");
         String delimiter = parameter(http, "delimiter");

@@ -171,6 +171,8 @@ final class WorkerTest {
             assertThat(answer.statusCode()).isEqualTo(503);
             assertThat(new JsonObject(answer.body()).getString("code"))
                     .isEqualTo("OUTCOME_UNKNOWN");
+            // Clients take it for leave to send the write again.
+            assertThat(answer.headers().firstValue("retry-after")).isEmpty();
             assertThat(running.worker.ended().get(10, TimeUnit.SECONDS))
                     .isInstanceOf(LogEnd.Fenced.class);
             assertThat(running.post("acme", "v3/pipeline", SELECT).statusCode())

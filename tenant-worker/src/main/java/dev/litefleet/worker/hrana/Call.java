@@ -93,7 +93,7 @@ final class Call {
         if (response.closed() || response.ended() || response.headWritten()) {
             return;
         }
-        if (error.status() == 503 || error.status() == 429) {
+        if (error.retryable()) {
             response.putHeader("retry-after", "1");
         }
         end(error.status(), error.body());

@@ -65,6 +65,11 @@ record HranaError(int status, String code, String message, @Nullable String exte
         };
     }
 
+    /// Whether the request may be sent again as it is: certainly nothing was executed.
+    boolean retryable() {
+        return (status == 429 || status == 503) && !code.equals(OutcomeUnknown.CODE);
+    }
+
     void write(JsonGenerator json) throws IOException {
         json.writeStartObject();
         members(json);

@@ -26,13 +26,15 @@ public abstract sealed class TenantException extends RuntimeException {
     /// Whether what the request did is in the history, or ever will be, is not known. Its stream is
     /// gone.
     public static final class OutcomeUnknown extends TenantException {
+        public static final String CODE = "OUTCOME_UNKNOWN";
+
         public OutcomeUnknown(String why) {
             super("outcome is unknown: " + why, null);
         }
 
         @Override
         public String code() {
-            return "OUTCOME_UNKNOWN";
+            return CODE;
         }
     }
 
