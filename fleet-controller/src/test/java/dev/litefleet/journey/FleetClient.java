@@ -89,6 +89,9 @@ final class FleetClient {
                                 .build(),
                         BodyHandlers.ofString());
         return new Answer(
-                answer.statusCode(), answer.body(), answer.headers().firstValue("litefleet-txid"));
+                answer.statusCode(),
+                answer.body(),
+                answer.headers().firstValue("litefleet-txid"),
+                answer.headers().firstValue("litefleet-durable-txid"));
     }
 }

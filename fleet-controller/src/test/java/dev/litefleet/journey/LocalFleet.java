@@ -33,7 +33,12 @@ final class LocalFleet implements AutoCloseable {
     /// What a pipeline answered.
     ///
     /// @param txid of the header `litefleet-txid`, empty if there was none
-    record Answer(int status, String body, Optional<String> txid) {
+    record Answer(int status, String body, Optional<String> txid, Optional<String> durableTxid) {
+        /// Whether all that it could have seen is in the store.
+        boolean durable() {
+            return txid.isPresent() && durableTxid.equals(txid);
+        }
+
         JsonNode json() {
             try {
                 return JSON.readTree(body);

@@ -113,6 +113,8 @@ final class Machines implements AutoCloseable {
             Tenant tenant = client.provision(prefix + i, body);
             var made = client.execute(tenant, "create table rows(id text)");
             assertThat(made.ok()).as(made.body()).isTrue();
+            // Else the death of an async tenant's worker may take the table along.
+            await().atMost(SOON).until(() -> client.execute(tenant, "select 1").durable());
             tenants.add(tenant);
         }
         return tenants;

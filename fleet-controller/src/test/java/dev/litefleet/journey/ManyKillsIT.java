@@ -56,7 +56,16 @@ final class ManyKillsIT {
         List<Failpoint> points =
                 Arrays.stream(KillStepsIT.Step.values()).map(KillStepsIT.Step::point).toList();
         try (Machines started =
-                new Machines(dir, RealStores.named("directory").orElseThrow(), points)) {
+                new Machines(
+                        dir,
+                        RealStores.named("directory").orElseThrow(),
+                        points,
+                        "--lease",
+                        "2s",
+                        "--heartbeat",
+                        "500ms",
+                        "--lease-margin",
+                        "250ms")) {
             fleet = started;
             controller = fleet.controller().start();
             for (int i = 1; i <= 3; i++) {
